@@ -1,0 +1,1 @@
+"""The running service: notifications in, CloudEvents out, nothing lost between."""

@@ -1,0 +1,74 @@
+"""What follows a try: done, again at a later time, given up, or the target paused. Pure: clock and dice come in as arguments."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from ossfn.adapter.delivery import (
+    Accepted,
+    DeadLetter,
+    Delivered,
+    Failed,
+    Gone,
+    NextStep,
+    Outcome,
+    PauseTarget,
+    Refused,
+    RetryAt,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential back-off with jitter, bounded by age and by number of attempts. All times in seconds."""
+
+    first_delay: float = 1.0
+    factor: float = 2.0
+    max_delay: float = 600.0
+    max_age: float = 24 * 3600.0
+    """A delivery older than this at its next try is a dead letter."""
+    max_attempts: int | None = None
+    jitter: float = 0.2
+    """The delay is spread over ±20 %, so that many failures do not come back in one wave."""
+    max_retry_after: float = 3600.0
+    """A target's Retry-After counts up to here."""
+
+    def delay(self, attempt: int, dice: float) -> float:
+        """Seconds to wait after try number `attempt` (from 1); `dice` in [0, 1)."""
+        # The exponent is bounded so that a thousandth attempt does not overflow a float.
+        plain = min(self.max_delay, self.first_delay * self.factor ** min(attempt - 1, 64))
+        return plain * (1 + self.jitter * (2 * dice - 1))
+
+    def next_step(self, outcome: Outcome, *, attempt: int, accepted_at: float, now: float, dice: float) -> NextStep:
+        """What follows try number `attempt` that ended like this at `now`."""
+        match outcome:
+            case Accepted():
+                return Delivered()
+            case Refused(reason):
+                return DeadLetter(reason)
+            case Gone(reason):
+                return PauseTarget(reason)
+            case Failed(reason, retry_after):
+                return self._again(reason, retry_after, attempt, accepted_at, now, dice)
+            case _:
+                assert_never(outcome)
+
+    def _again(
+        self, reason: str, retry_after: float | None, attempt: int, accepted_at: float, now: float, dice: float
+    ) -> NextStep:
+        if self.max_attempts is not None and attempt >= self.max_attempts:
+            return DeadLetter(f"gave up after {attempt} attempts: {reason}")
+        at = now + self.delay(attempt, dice)
+        if retry_after is not None:
+            at = max(at, now + min(retry_after, self.max_retry_after))
+        if at > accepted_at + self.max_age:
+            return DeadLetter(f"gave up after {self.max_age:g} s: {reason}")
+        return RetryAt(at)
+
+
+PRESETS: dict[str, RetryPolicy] = {
+    "default": RetryPolicy(),
+    # JD Cloud's notification service, BACKOFF_RETRY: three retries, 10 to 20 s apart.
+    "jd": RetryPolicy(first_delay=15, factor=1, max_delay=15, jitter=1 / 3, max_attempts=4),
+    # AWS Lambda, asynchronous invocation: two retries, after one and two minutes, at most 6 hours old.
+    "lambda": RetryPolicy(first_delay=60, max_delay=120, jitter=0, max_attempts=3, max_age=6 * 3600),
+}

@@ -1,0 +1,1 @@
+"""The HTTP doors: ingest, admin API, health."""

@@ -1,0 +1,1 @@
+"""Author, deploy, run and look after functions."""

@@ -1,0 +1,1 @@
+"""One functions-framework process group per function: start, watch, stop."""

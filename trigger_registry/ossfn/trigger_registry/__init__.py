@@ -1,0 +1,1 @@
+"""Which event goes to which target, and the limits on saying so."""
