@@ -56,6 +56,10 @@ class DeliveryQueue(Protocol):
         """
         ...
 
+    async def release(self, deliveries: Sequence[ClaimedDelivery]) -> None:
+        """Give claims back untried: due at once, the attempt not counted."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -134,11 +138,17 @@ class History(Protocol):
         """The counts, read in one snapshot."""
         ...
 
+    async def recount(self) -> Stats:
+        """The same counts from the kept deliveries themselves; apart from what was cleaned up they must agree."""
+        ...
+
     async def pending_by_target(self) -> Mapping[str, tuple[int, float]]:
         """For each target with something waiting: how many, and since when the oldest does."""
         ...
 
-    async def find(self, query: Query, *, limit: int, before: int | None = None) -> tuple[Sequence[DeliveryRecord], int | None]:
+    async def find(
+        self, query: Query, *, limit: int, before: int | None = None
+    ) -> tuple[Sequence[DeliveryRecord], int | None]:
         """Deliveries, newest first, and where the next page begins (None when there is no more)."""
         ...
 

@@ -1,6 +1,7 @@
 """One event on its way to one target: what is kept, what is tried, what a try meant and what follows. Pure values."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from ossfn.adapter.events import ObjectEvent
@@ -51,6 +52,8 @@ class Delivery:
     attempt: int
     accepted_at: float
     receipt: int
+    lease_until: float = inf
+    """Unix seconds; after this somebody else may have it."""
 
 
 @dataclass(frozen=True, slots=True)

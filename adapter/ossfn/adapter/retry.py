@@ -1,4 +1,4 @@
-"""What follows a try: done, again at a later time, given up, or the target paused. Pure: clock and dice come in as arguments."""
+"""What follows a try: done, again later, given up, or the target paused. Pure: clock and dice are arguments."""
 
 from dataclasses import dataclass
 from typing import assert_never

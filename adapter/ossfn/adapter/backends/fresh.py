@@ -1,0 +1,80 @@
+"""Deliveries just committed and already leased to this process, waiting for the dispatcher without a read.
+
+Bounded for each target and in all: what does not fit stays in the database and is claimed from there.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from ossfn.adapter.delivery import Delivery
+
+
+class Fresh:
+    """A queue for each target, given out in turns. Used on one event loop only."""
+
+    def __init__(self, per_target: int, total: int) -> None:
+        self._per_target = per_target
+        self._total = total
+        self._reserved: dict[str, int] = {}
+        self._size = 0
+        self._queues: dict[str, deque[Delivery]] = {}
+
+    def reserve(self, target: str) -> bool:
+        """Keep a place for a delivery that is about to be committed; False when there is none left."""
+        count = self._reserved.get(target, 0)
+        if count >= self._per_target or self._size >= self._total:
+            return False
+        self._reserved[target] = count + 1
+        self._size += 1
+        return True
+
+    def release(self, target: str) -> None:
+        """Give back a place: the delivery was taken, or never came to be."""
+        self._size -= 1
+        left = self._reserved[target] - 1
+        if left:
+            self._reserved[target] = left
+        else:
+            del self._reserved[target]
+
+    def put(self, delivery: Delivery) -> None:
+        """Fill a reserved place."""
+        self._queues.setdefault(delivery.target, deque()).append(delivery)
+
+    def take(self, limit: int, per_target: int, held: Mapping[str, int], now: float) -> list[Delivery]:
+        """Up to `limit` deliveries, targets in turns, at most `per_target - held[target]` of each.
+
+        One whose lease has ended meanwhile is dropped: it is due again in the database.
+        """
+        taken: list[Delivery] = []
+        room = {target: per_target - held.get(target, 0) for target in self._queues}
+        moved = True
+        while moved and len(taken) < limit:
+            moved = False
+            for target in list(self._queues):
+                if room[target] > 0 and len(taken) < limit:
+                    moved = True
+                    delivery = self._pop(target)
+                    if delivery.lease_until > now:
+                        taken.append(delivery)
+                        room[target] -= 1
+        return taken
+
+    def targets(self) -> list[str]:
+        """Targets for which something waits."""
+        return list(self._queues)
+
+    def drop(self, target: str) -> list[Delivery]:
+        """Take everything of one target out, e.g. because it was paused."""
+        dropped = []
+        while target in self._queues:
+            dropped.append(self._pop(target))
+        return dropped
+
+    def _pop(self, target: str) -> Delivery:
+        waiting = self._queues[target]
+        delivery = waiting.popleft()
+        if not waiting:
+            del self._queues[target]
+        self.release(target)
+        return delivery

@@ -1,0 +1,3 @@
+"""Deliveries in one SQLite file."""
+
+from ossfn.adapter.backends.sqlite.backend import SqliteBackend as SqliteBackend

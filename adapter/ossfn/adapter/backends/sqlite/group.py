@@ -1,0 +1,62 @@
+"""One transaction of the writer thread: appends together, settlements together, then the rest in order."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine
+
+from ossfn.adapter.backends.sqlite.file import WRITES
+from ossfn.adapter.backends.sqlite.outbox import Outbox
+from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Release, Settle
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection under SQLAlchemy's, in the same transaction."""
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+class SqliteGroup:
+    """What the writer thread holds: the writing connection and the statements on it."""
+
+    def __init__(self, engine: Engine, new_outbox: Callable[[sqlite3.Connection], Outbox]) -> None:
+        self._engine = engine
+        self._new_outbox = new_outbox
+        self._connection: Connection | None = None
+        self._outbox: Outbox | None = None
+
+    def run(self, work: Sequence[Any]) -> list[Any]:
+        """Do all of it in one transaction."""
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect().execution_options(**WRITES)
+            with self._connection.begin():
+                if self._outbox is None:
+                    self._outbox = self._new_outbox(driver(self._connection))
+                return self._do(work, self._connection, self._outbox)
+        except BaseException:
+            self.close()  # a connection that failed may be beyond use: the next group opens another
+            raise
+
+    def _do(self, work: Sequence[Any], connection: Connection, outbox: Outbox) -> list[Any]:
+        results: dict[int, Any] = {}
+        for kind, together in ((Append, outbox.append), (Settle, outbox.settle)):
+            places = [i for i, piece in enumerate(work) if isinstance(piece, kind)]
+            if places:
+                results.update(zip(places, together([work[i] for i in places]), strict=True))
+        for i, piece in enumerate(work):
+            match piece:
+                case Claim():
+                    results[i] = outbox.claim(piece)
+                case Release():
+                    outbox.release(piece)
+                    results[i] = None
+                case Call(function):
+                    results[i] = function(connection)
+        return [results[i] for i in range(len(work))]
+
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._outbox = None

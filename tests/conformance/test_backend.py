@@ -1,0 +1,364 @@
+"""Every promise of `backend.py`, on every engine."""
+
+import itertools
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from ossfn.adapter.backend import Backend, BackendUnavailable, Query
+from ossfn.adapter.delivery import (
+    Attempt,
+    DeadLetter,
+    Delivered,
+    Delivery,
+    Entry,
+    NewDelivery,
+    NextStep,
+    PauseTarget,
+    RetryAt,
+    Settlement,
+)
+from ossfn.adapter.events import ObjectEvent
+
+from .conftest import Engine
+
+_ids = itertools.count(1)
+
+
+def an_event(key: str = "a.txt", bucket: str = "photos", **more: Any) -> ObjectEvent:
+    return ObjectEvent(
+        name="s3:ObjectCreated:Put",
+        bucket=bucket,
+        key=key,
+        time="2026-11-22T15:57:26.221Z",
+        dialect="aws",
+        event_source="aws:s3",
+        record=msgspec.Raw(b'{"s3":{"object":{"key":"a.txt"}},"odd":1e400}'),
+        **more,
+    )
+
+
+def an_entry(
+    *targets: str, key: str = "a.txt", identity: str | None = None, event_id: str = "", at: float = 0
+) -> Entry:
+    event_id = event_id or f"{next(_ids):032x}"
+    deliveries = tuple(
+        NewDelivery(id=f"{event_id}-{n}", target=target, rule="all", format="structured")
+        for n, target in enumerate(targets)
+    )
+    return Entry(event_id, an_event(key), at or 1_800_000_000.0, 7, identity, deliveries)
+
+
+async def claim(backend: Backend, limit: int = 100, per_target: int = 100, **held: int) -> list[Delivery]:
+    return list(await backend.claim(limit=limit, per_target=per_target, held=held))
+
+
+def settlement(delivery: Delivery, step: NextStep, reason: str = "", status: int | None = 200) -> Settlement:
+    tried = Attempt(delivery.attempt, 1_800_000_000.0, 0.25, status, reason, b"sorry" if reason else b"")
+    return Settlement(delivery, tried, step)
+
+
+async def settle(backend: Backend, delivery: Delivery, step: NextStep, reason: str = "") -> None:
+    await backend.settle([settlement(delivery, step, reason, 503 if reason else 200)])
+
+
+async def balance(backend: Backend) -> dict[str, int]:
+    """The counts, after checking that nothing is missing and that tables and counters agree."""
+    s = await backend.stats()
+    assert s.accepted == s.delivered + s.dead + s.pending + s.cancelled
+    r = await backend.recount()
+    assert (r.accepted, r.delivered, r.dead, r.pending, r.cancelled) == (
+        s.accepted, s.delivered, s.dead, s.pending, s.cancelled,
+    )  # fmt: skip
+    return {"delivered": s.delivered, "dead": s.dead, "pending": s.pending, "cancelled": s.cancelled}
+
+
+async def test_one_delivery_for_each_target(backend: Backend) -> None:
+    assert await backend.append([an_entry("function:a", "callback:http://b/")]) == [True]
+    claimed = await claim(backend)
+    assert sorted(d.target for d in claimed) == ["callback:http://b/", "function:a"]
+    assert {d.attempt for d in claimed} == {1}
+    assert len({d.id for d in claimed}) == 2
+    assert {d.generation for d in claimed} == {7}
+
+
+async def test_the_event_comes_back_as_it_was_put(engine: Engine, backend: Backend) -> None:
+    entry = an_entry("function:a", key="图片/猫 +%2F.jpg")
+    await backend.append([entry])
+    first = (await claim(backend))[0]
+    assert first.event == entry.event
+    assert bytes(first.event.record) == bytes(entry.event.record)
+    await settle(backend, first, RetryAt(engine.clock.now), "HTTP 503")
+    again = (await claim(backend))[0]  # this one was read back from storage
+    assert again.event == entry.event
+    assert again.attempt == 2
+    assert again.id == first.id
+
+
+async def test_append_is_safe_to_repeat(backend: Backend) -> None:
+    entry = an_entry("function:a")
+    assert await backend.append([entry]) == [True]
+    assert await backend.append([entry, entry]) == [False, False]
+    assert len(await claim(backend)) == 1
+    assert await balance(backend) == {"delivered": 0, "dead": 0, "pending": 1, "cancelled": 0}
+
+
+async def test_a_duplicate_inside_the_window_changes_nothing(engine: Engine, backend: Backend) -> None:
+    first, second, third = (an_entry("function:a", identity="same") for _ in range(3))
+    assert await backend.append([first, second]) == [True, False]
+    engine.clock.now += 3599
+    assert await backend.append([an_entry("function:a", identity="same")]) == [False]
+    assert (await backend.stats()).duplicates == 2
+    engine.clock.now += 2
+    later = Entry(third.event_id, third.event, engine.clock.now, 7, "same", third.deliveries)
+    assert await backend.append([later]) == [True]
+    assert len(await claim(backend)) == 2
+
+
+async def test_events_without_identity_are_never_duplicates(backend: Backend) -> None:
+    assert await backend.append([an_entry("function:a"), an_entry("function:a")]) == [True, True]
+
+
+async def test_a_claim_holds_for_its_lease_and_no_longer(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    assert [d.attempt for d in await claim(backend)] == [1]
+    engine.clock.now += 59
+    assert await claim(backend) == []
+    engine.clock.now += 2
+    assert [d.attempt for d in await claim(backend)] == [2]
+
+
+async def test_a_late_settlement_changes_no_state_but_is_recorded(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (slow,) = await claim(backend)
+    engine.clock.now += 61
+    (current,) = await claim(backend)
+    await settle(backend, slow, DeadLetter("too late"), "too late")
+    assert (await balance(backend))["pending"] == 1
+    await settle(backend, current, Delivered())
+    assert await balance(backend) == {"delivered": 1, "dead": 0, "pending": 0, "cancelled": 0}
+    assert [a.number for a in await backend.attempts_of(current.id)] == [1, 2]
+
+
+async def test_settling_twice_counts_once(backend: Backend) -> None:
+    await backend.append([an_entry("function:a"), an_entry("function:a")])
+    one, two = await claim(backend)
+    await backend.settle([settlement(one, Delivered()), settlement(one, Delivered()), settlement(two, Delivered())])
+    assert (await balance(backend))["delivered"] == 2
+
+
+async def test_a_retry_waits_for_its_time(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (delivery,) = await claim(backend)
+    await settle(backend, delivery, RetryAt(engine.clock.now + 30), "HTTP 503")
+    engine.clock.now += 29
+    assert await claim(backend) == []
+    engine.clock.now += 2
+    assert [d.attempt for d in await claim(backend)] == [2]
+
+
+async def test_a_dead_letter_never_comes_back_by_itself(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (delivery,) = await claim(backend)
+    await settle(backend, delivery, DeadLetter("HTTP 404"), "HTTP 404")
+    engine.clock.now += 10_000_000
+    assert await claim(backend) == []
+    found, _ = await backend.find(Query(state="dead"), limit=10)
+    assert [(d.id, d.reason, d.attempt) for d in found] == [(delivery.id, "HTTP 404", 1)]
+    (tried,) = await backend.attempts_of(delivery.id)
+    assert (tried.status, tried.reason, tried.answer, tried.seconds) == (503, "HTTP 404", b"sorry", 0.25)
+
+
+async def test_waiting_retries_do_not_hold_up_a_fresh_delivery(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a") for _ in range(1200)])
+    claimed = await claim(backend, limit=1200, per_target=1200)
+    while len(claimed) < 1200:
+        claimed += await claim(backend, limit=1200, per_target=1200)
+    await backend.settle([settlement(d, RetryAt(engine.clock.now + 600), "HTTP 503") for d in claimed])
+    await backend.append([an_entry("function:a", key="fresh")])
+    assert [d.event.key for d in await claim(backend)] == ["fresh"]
+
+
+async def test_no_more_than_there_is_room_for(backend: Backend) -> None:
+    await backend.append([an_entry("function:a", "function:b") for _ in range(20)])
+    claimed = await claim(backend, per_target=5, **{"function:a": 3})
+    assert Counter(d.target for d in claimed) == {"function:a": 2, "function:b": 5}
+    assert len(await claim(backend, limit=4, per_target=100)) == 4
+
+
+async def test_targets_take_turns(backend: Backend) -> None:
+    await backend.append([an_entry("function:busy") for _ in range(50)])
+    await backend.append([an_entry("function:quiet")])
+    assert "function:quiet" in {d.target for d in await claim(backend, limit=10)}
+
+
+async def test_what_had_no_room_comes_when_there_is(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a") for _ in range(5000)])
+    seen: set[str] = set()
+    for _ in range(200):
+        for delivery in await claim(backend, limit=64, per_target=64):
+            seen.add(delivery.id)
+            await settle(backend, delivery, Delivered())
+        if len(seen) == 5000:
+            break
+    assert len(seen) == 5000
+    assert await balance(backend) == {"delivered": 5000, "dead": 0, "pending": 0, "cancelled": 0}
+
+
+async def test_a_released_claim_is_due_at_once_and_uncounted(backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    await backend.release(await claim(backend))
+    assert [d.attempt for d in await claim(backend)] == [1]
+
+
+async def test_a_paused_target_gets_nothing_until_resumed(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", "function:b"), an_entry("function:a")])
+    await backend.pause("function:a", "by hand")
+    await backend.append([an_entry("function:a")])
+    assert [d.target for d in await claim(backend)] == ["function:b"]
+    assert [(t.target, t.paused_reason) for t in await backend.paused_targets()] == [("function:a", "by hand")]
+    await backend.resume("function:a")
+    assert len(await claim(backend)) == 3
+    assert await backend.paused_targets() == []
+
+
+async def test_a_pausing_step_keeps_the_delivery_and_stops_its_target(backend: Backend) -> None:
+    await backend.append([an_entry("function:a"), an_entry("function:a")])
+    one, two = await claim(backend)
+    await settle(backend, one, PauseTarget("HTTP 410"), "HTTP 410")
+    await backend.release([two])
+    assert await claim(backend) == []
+    assert (await balance(backend))["pending"] == 2
+    assert [t.paused_reason for t in await backend.paused_targets()] == ["HTTP 410"]
+    await backend.resume("function:a")
+    assert sorted(d.attempt for d in await claim(backend)) == [1, 2]
+
+
+async def test_redelivery_makes_a_new_delivery_that_names_the_old(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", key="x/1"), an_entry("function:a", key="y/1")])
+    for delivery in await claim(backend):
+        await settle(backend, delivery, DeadLetter("HTTP 404"), "HTTP 404")
+    assert await backend.redeliver(Query(prefix="x/"), limit=100) == 1
+    assert await backend.redeliver(Query(prefix="x/"), limit=100) == 0  # once
+    (delivery,) = await claim(backend)
+    record = await backend.get(delivery.id)
+    assert record is not None
+    assert (record.event.key, record.attempt) == ("x/1", 1)
+    old = await backend.get(record.redelivery_of)
+    assert old is not None
+    assert (old.state, old.event_id) == ("dead", record.event_id)
+    await settle(backend, delivery, Delivered())
+    assert await balance(backend) == {"delivered": 1, "dead": 2, "pending": 0, "cancelled": 0}
+
+
+async def test_cancel_ends_what_waits_but_not_what_is_being_tried(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a"), an_entry("function:b")])
+    tried = {d.target: d for d in await claim(backend)}
+    await settle(backend, tried["function:a"], RetryAt(engine.clock.now + 60), "HTTP 503")
+    assert await backend.cancel(Query(), limit=100) == 1
+    assert await balance(backend) == {"delivered": 0, "dead": 0, "pending": 1, "cancelled": 1}
+    engine.clock.now += 61
+    assert [d.target for d in await claim(backend)] == ["function:b"]
+
+
+async def test_find_filters_and_pages(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", key=f"k/{n:02}") for n in range(25)])
+    await backend.append([an_entry("function:b", key="other_%")])
+    page, more = await backend.find(Query(prefix="k/"), limit=10)
+    assert [d.event.key for d in page] == [f"k/{n:02}" for n in range(24, 14, -1)]
+    rest, _ = await backend.find(Query(prefix="k/"), limit=100, before=more)
+    assert [d.event.key for d in rest] == [f"k/{n:02}" for n in range(14, -1, -1)]
+    for query, count in [
+        (Query(target="function:b"), 1), (Query(bucket="photos"), 26), (Query(bucket="none"), 0), (Query(rule="all"), 26),
+        (Query(prefix="other_%"), 1), (Query(prefix="other__"), 0), (Query(state="dead"), 0),
+        (Query(since=engine.clock.now + 1), 0), (Query(until=engine.clock.now + 1), 26),
+        (Query(event_id=page[0].event_id), 1),
+    ]:  # fmt: skip
+        assert len((await backend.find(query, limit=100))[0]) == count, query
+
+
+async def test_find_by_reason_takes_signs_literally(backend: Backend) -> None:
+    await backend.append([an_entry("function:a"), an_entry("function:a")])
+    one, two = await claim(backend)
+    await settle(backend, one, DeadLetter("disk 100% full"), "disk 100% full")
+    await settle(backend, two, DeadLetter("HTTP 404"), "HTTP 404")
+    assert len((await backend.find(Query(reason="100%"), limit=9))[0]) == 1
+    assert len((await backend.find(Query(reason="1%4"), limit=9))[0]) == 0
+
+
+async def test_unknown_ids_are_nothing(backend: Backend) -> None:
+    for strange in ("", "x", "a-b", "0-0", "1-99999999999999999999", "-1"):
+        assert await backend.get(strange) is None
+        assert await backend.attempts_of(strange) == []
+    assert await backend.event("nope") is None
+
+
+async def test_events_are_kept_whether_matched_or_not(backend: Backend) -> None:
+    matched, unmatched = an_entry("function:a"), an_entry()
+    await backend.append([matched, unmatched])
+    stats = await backend.stats()
+    assert (stats.events, stats.unmatched, stats.accepted) == (2, 1, 1)
+    kept = await backend.event(unmatched.event_id)
+    assert kept is not None
+    assert (kept.event, kept.generation) == (unmatched.event, 7)
+
+
+async def test_clean_up_forgets_only_what_ended_well_long_ago(engine: Engine, backend: Backend) -> None:
+    entries = [an_entry("function:a", key=k) for k in ("ok", "dead", "waiting")] + [an_entry(key="unmatched")]
+    await backend.append(entries)
+    by_key = {d.event.key: d for d in await claim(backend)}
+    await settle(backend, by_key["ok"], Delivered())
+    await settle(backend, by_key["dead"], DeadLetter("HTTP 404"), "HTTP 404")
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=100) == 0
+    engine.clock.now += 100
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=1) == 1
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=100) == 1
+    kept = [e.event.key for e in entries if await backend.event(e.event_id)]
+    assert kept == ["dead", "waiting"]
+    assert await backend.event(entries[0].event_id) is None
+
+
+async def test_pending_by_target(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", "function:b", at=5.0), an_entry("function:a", at=9.0)])
+    assert await backend.pending_by_target() == {"function:a": (2, 5.0), "function:b": (1, 5.0)}
+
+
+async def test_deliveries_outlive_the_process(engine: Engine) -> None:
+    if not engine.durable:
+        pytest.skip("this backend lives and dies with its process")
+    first = engine.new()
+    await first.open()
+    await first.append([an_entry("function:a"), an_entry("function:b"), an_entry("function:c")])
+    for delivery in await claim(first):
+        if delivery.target == "function:a":
+            await settle(first, delivery, Delivered())
+    await first.close()  # b and c were claimed and never settled
+    second = engine.new()
+    await second.open()
+    assert {(d.target, d.attempt) for d in await claim(second)} == {("function:b", 2), ("function:c", 2)}
+    await second.close()
+
+
+async def test_a_full_outbox_refuses_and_keeps_nothing(engine: Engine) -> None:
+    if not engine.durable:
+        pytest.skip("a memory backend has no bound")
+    backend = engine.new(max_pending=3)
+    await backend.open()
+    await backend.append([an_entry("function:a"), an_entry("function:a")])
+    with pytest.raises(BackendUnavailable, match="full"):
+        await backend.append([an_entry("function:a"), an_entry("function:a")])
+    assert await balance(backend) == {"delivered": 0, "dead": 0, "pending": 2, "cancelled": 0}
+    await settle(backend, (await claim(backend))[0], Delivered())
+    await backend.append([an_entry("function:a"), an_entry("function:a")])
+    await backend.close()
+
+
+async def test_wait_returns_when_something_arrives(backend: Backend) -> None:
+    import asyncio
+
+    waiting = asyncio.create_task(backend.wait(30))
+    await asyncio.sleep(0)
+    await backend.append([an_entry("function:a")])
+    await asyncio.wait_for(waiting, 5)
