@@ -1,0 +1,103 @@
+"""Start another program, see that it lives, and be sure that it is gone afterwards."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+STOP_SECONDS = 10.0
+"""How long a program may take over its good-bye before it is killed."""
+
+_POLL_SECONDS = 0.02
+
+
+class StartFailed(Exception):
+    """A program that the demo needs did not start; the text says which one, and what it wrote last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started program and the file that holds all it wrote."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def wait_until(self, ready: Callable[[], T | None], seconds: float) -> T:
+        """What `ready` gives once it gives something; StartFailed when the program ends or the time does."""
+        deadline = time.monotonic() + seconds
+        while (found := ready()) is None:
+            if (status := self.process.poll()) is not None:
+                raise StartFailed(f"{self.name} ended with status {status}:\n{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name} was not ready after {seconds:g} s:\n{self.last_words()}")
+            time.sleep(_POLL_SECONDS)
+        return found
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return _tail(self.log.read_text(errors="replace"))
+
+
+def program(name: str) -> str:
+    """The path of a program installed beside this Python."""
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        raise StartFailed(f"{name} is not installed beside {sys.executable}: start this as `./dev demo`")
+    return str(path)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    """Run to the end; StartFailed with its last words when it fails."""
+    environment = {**os.environ, **(env or {})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    if done.returncode:
+        raise StartFailed(
+            f"{' '.join(command)} ended with status {done.returncode}:\n{_tail(done.stdout + done.stderr)}"
+        )
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A program that runs as long as the block does.
+
+    It gets a session of its own: Ctrl-C then reaches only this process, which stops the others in order.
+    """
+    environment = {**os.environ, **(env or {})}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)  # noqa: S603 - a list, no shell
+    try:
+        yield Running(Path(command[0]).name, process, log)
+    finally:
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(text: str, lines: int = 20) -> str:
+    return "\n".join(text.splitlines()[-lines:])
