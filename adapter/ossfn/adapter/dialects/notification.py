@@ -1,0 +1,89 @@
+"""A notification as it arrives: headers, body and the few top-level members that tell the formats apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ossfn.adapter.dialects.decoded import NotDecodable
+
+T = TypeVar("T")
+
+
+class Top(msgspec.Struct, frozen=True):
+    """The top level of a body, one member for each thing that some format is known by. Values stay unread JSON."""
+
+    Records: list[Raw] | None = None
+    """S3 and all that copied it."""
+    Key: Raw | UnsetType = UNSET
+    """MinIO: `bucket/key` of the first record, never encoded."""
+    Event: Raw | UnsetType = UNSET
+    """S3's test event."""
+    Type: Raw | UnsetType = UNSET
+    """SNS."""
+    detail_type: Raw | UnsetType = msgspec.field(name="detail-type", default=UNSET)
+    """EventBridge."""
+    event_type: Raw | UnsetType = UNSET
+    """SeaweedFS."""
+    specversion: Raw | UnsetType = UNSET
+    """CloudEvents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a dialect decodes. Header names are in lower case; `top` is empty when the body is a JSON array."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    top: Top
+
+
+_read_top = msgspec.json.Decoder(Top).decode
+_read_string = msgspec.json.Decoder(str).decode
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Notification:
+    """Take the body's top level apart; NotDecodable when it is not JSON in UTF-8."""
+    try:
+        body.decode()  # msgspec looks at the encoding of those strings only that it hands out
+    except UnicodeDecodeError as error:
+        raise NotDecodable(f"byte {error.start}", "not UTF-8") from error
+    if body.lstrip()[:1] == b"[":
+        return Notification(headers, body, Top())
+    try:
+        return Notification(headers, body, _read_top(body))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise fault(error) from error
+
+
+def fields(decoder: msgspec.json.Decoder[T], raw: bytes | Raw) -> T:
+    """Decode with msgspec, its complaint turned into a NotDecodable with a place."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise fault(error) from error
+
+
+def text(member: Raw | UnsetType) -> str:
+    """A top-level member that is a string; empty when it is missing or something else."""
+    if not isinstance(member, Raw):
+        return ""
+    try:
+        return _read_string(member)
+    except msgspec.DecodeError:
+        return ""
+
+
+def fault(error: msgspec.DecodeError | RecursionError) -> NotDecodable:
+    """What msgspec says, ``Expected `str`, got `int` - at `$.s3.object.key` `` as place and reason."""
+    if isinstance(error, RecursionError):
+        return NotDecodable("$", "nested too deep")
+    reason, _, path = str(error).partition(" - at `$")
+    if path:
+        return NotDecodable(path.rstrip("`").lstrip(".") or "$", reason)
+    malformed, _, byte = reason.removeprefix("JSON is malformed: ").partition(" (byte ")
+    if byte:
+        return NotDecodable(f"byte {byte.rstrip(')')}", f"not JSON: {malformed}")
+    return NotDecodable("$", reason if isinstance(error, msgspec.ValidationError) else f"not JSON: {malformed}")

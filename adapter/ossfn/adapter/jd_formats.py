@@ -1,0 +1,93 @@
+"""JD Cloud's two bodies for an object event of any store: the HTTP callback and the function's event. Pure.
+
+Sources: JD Cloud OSS, "Callback Notification"; JD Cloud Function Service, "OSS trigger" (its published template).
+"""
+
+from base64 import b64encode
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+
+import orjson
+
+from ossfn.adapter.events import ObjectEvent
+
+_Json = dict[str, Any]
+
+
+def callback(event: ObjectEvent) -> bytes:
+    """The body that JD Cloud OSS posts to a callback address."""
+    record = orjson.loads(event.record)
+    return _records(
+        {
+            "eventVersion": "1.0",
+            "eventSource": "oss",
+            "awsRegion": event.region,
+            "eventTime": _rfc_1123(event.time),
+            "eventName": event.name,
+            "userIdentity": {"principalId": _text(record, "userIdentity", "principalId")},
+            "requestParameters": {"sourceIPAddress": _text(record, "requestParameters", "sourceIPAddress")},
+            "responseElements": {"x-amz-request-id": event.request_id or ""},
+            "s3": _s3(event, record, {}),
+            "callBackVar": _callback_variables(record),
+        }
+    )
+
+
+def function_event(event: ObjectEvent, event_id: str) -> bytes:
+    """The event that JD Cloud Function Service hands to a handler."""
+    record = orjson.loads(event.record)
+    owner = _owner(record)
+    detail = {
+        "eventName": event.name,
+        "responseElements": {"x-amz-request-id": event.request_id or ""},
+        "s3": _s3(event, record, {"size": event.size or 0, "type": event.content_type or ""}),
+        "callBackVar": _callback_variables(record),
+    }
+    return _records(
+        {
+            "version": "0",
+            "id": event_id,
+            "time": event.time,
+            "source": "oss",
+            "base64OwnerPin": b64encode(owner.encode()).decode(),
+            "resources": [f"jrn:oss:{event.region}:{owner}:{event.bucket}/{event.key}"],
+            "region": event.region,
+            "detailType": "MessageReceived",
+            "detail": detail,
+        }
+    )
+
+
+def _records(record: _Json) -> bytes:
+    return orjson.dumps({"Records": [record]})
+
+
+def _s3(event: ObjectEvent, record: _Json, more: _Json) -> _Json:
+    return {
+        "s3SchemaVersion": "1.0",
+        "configurationId": _text(record, "s3", "configurationId"),
+        "bucket": {"name": event.bucket, "ownerIdentity": {"principalId": _owner(record)}},
+        "object": {"key": event.key, "eTag": event.etag or "", **more},
+    }
+
+
+def _owner(record: _Json) -> str:
+    return _text(record, "s3", "bucket", "ownerIdentity", "principalId")
+
+
+def _callback_variables(record: _Json) -> _Json:
+    """What the uploader put into `x-oss-callback-` parameters; only JD's own records have it."""
+    variables = record.get("callBackVar")
+    return variables if isinstance(variables, dict) else {"callBackVars": {}}
+
+
+def _text(record: Any, *path: str) -> str:
+    """A member deep inside the record, whose shape nobody has checked; empty when it is not there."""
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else None
+    return record if isinstance(record, str) else ""
+
+
+def _rfc_1123(time: str) -> str:
+    return format_datetime(datetime.fromisoformat(time), usegmt=True) if time else ""
