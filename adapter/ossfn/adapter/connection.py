@@ -35,10 +35,12 @@ class Keep(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """How long an exchange may take, in seconds; `deadline` is a time of the event loop's clock."""
+    """How long an exchange may take; `deadline` is a time of the event loop's clock, the rest are seconds."""
 
+    connect: float
     read: float
     write: float
+    pool: float
     deadline: float
 
 
@@ -70,21 +72,21 @@ class Connection(asyncio.Protocol):
         """End it at once; whoever waits for an answer gets an error."""
         self._transport.abort()
 
-    async def ask(self, request: bytes, patience: Patience, *, head_only: bool = False) -> Answer:
-        """Send `request` (head and body) and wait for the answer, which has no body when `head_only` (HEAD).
+    async def ask(self, request: bytes, patience: Patience) -> Answer:
+        """Send `request` (head and body) and wait for the answer.
 
         Raises NoAnswer, httpx.ReadError, httpx.ReadTimeout, httpx.WriteTimeout or httpx.RemoteProtocolError. After one
         of these, and after a cancellation, the connection is not `reusable`.
         """
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
-        self._head_only = head_only
+        self._head_only = request.startswith(b"HEAD ")
         self._received = 0
         self._expect_head()
         self._patience = patience
         self._transport.write(request)
         self._unsent = len(request)
-        self._progress_at = self._loop.time()
+        self._asked_at = self._progress_at = self._loop.time()
         self._watch()
         return await waiter
 
@@ -105,7 +107,7 @@ class Connection(asyncio.Protocol):
         if now < due:
             self._timer = self._loop.call_at(due, self._watch)
         elif due == self._patience.deadline:
-            self._fail(httpx.ReadTimeout("no complete answer in the time allowed"))
+            self._fail(httpx.ReadTimeout(f"no complete answer within {now - self._asked_at:.3g} s"))
         elif unsent:
             self._fail(httpx.WriteTimeout(f"the target read nothing for {quiet:g} s"))
         else:
@@ -144,8 +146,10 @@ class Connection(asyncio.Protocol):
         self._progress_at = self._loop.time()
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserError as error:
             self._fail(httpx.RemoteProtocolError(f"the target does not speak HTTP/1.1: {error}"))
+        except httptools.HttpParserUpgrade:
+            self._fail(httpx.RemoteProtocolError("the target switched to another protocol, which nobody asked for"))
         if self._waiter is not None:
             self._judge_what_came()
 

@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     """A name, an IP address, or the path of a unix socket."""
     port: int = 0
     guarded: bool = True
-    """Whether only public and allowed addresses will do; a unix socket always does."""
+    """Whether only public and allowed addresses will do; means nothing for a unix socket."""
 
     def __str__(self) -> str:
         """As a URL without path."""
@@ -85,7 +85,7 @@ class Connector:
                     return await self._to_socket(origin.host)
                 return await self._to_host(origin, seconds)
             except ssl.SSLError as error:
-                raise httpx.ConnectError(f"TLS with {origin} failed: {error.reason or error}") from error
+                raise httpx.ConnectError(f"TLS with {origin} failed: {error}") from error
             except OSError as error:
                 raise httpx.ConnectError(f"cannot connect to {origin}: {_in_words(error)}") from error
 

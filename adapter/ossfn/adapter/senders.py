@@ -28,7 +28,8 @@ _CONNECT_SECONDS = 10.0
 class Endpoint:
     """Where a target listens: `http(s)://…`, or `unix:/path` for a function hosted here.
 
-    `guarded` endpoints (callbacks) may only be public or allowed addresses. `headers` are sent with each request.
+    A `guarded` one (a callback) is reached at public and allowed addresses only, never at a unix socket.
+    `headers` are sent with each request.
     """
 
     url: str
@@ -102,7 +103,7 @@ class _Address(NamedTuple):
 @lru_cache(maxsize=4096)
 def _address(url: str, guarded: bool) -> _Address:
     """Raises httpx.UnsupportedProtocol for a URL of another kind."""
-    if url.startswith("unix:"):
+    if url.startswith("unix:") and not guarded:
         return _Address(Origin("unix", url.removeprefix("unix:")), b"localhost", b"/")
     try:
         parsed = httpx.URL(url)

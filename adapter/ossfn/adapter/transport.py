@@ -28,6 +28,11 @@ class Timeouts(NamedTuple):
     total: float | None = None
     """All of it."""
 
+    def from_now(self) -> Patience:
+        """The same for an exchange that begins now."""
+        connect, read, write, pool, total = (_A_DAY if limit is None else limit for limit in self)
+        return Patience(connect, read, write, pool, asyncio.get_running_loop().time() + total)
+
 
 def request_bytes(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
     """A whole HTTP/1.1 request; `headers` hold `Host` and, for a body, `Content-Length`.
@@ -105,7 +110,6 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
             _origin(request),
             request_bytes(request.method, request.url.raw_path, _headers(request, body), body),
             Timeouts(**request.extensions.get("timeout", {})),
-            head_only=request.method == "HEAD",
         )
         return httpx.Response(
             answer.status,
@@ -114,20 +118,20 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
             extensions={"http_version": b"HTTP/1.1", "truncated": answer.truncated},
         )
 
-    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts, *, head_only: bool = False) -> Answer:
+    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts) -> Answer:
         """Send what `request_bytes` made and wait for the answer: the same without httpx's objects, for the busy path.
 
         Raises httpx.TransportError, of which AddressRefused is one.
         """
         if self._closed:
             raise RuntimeError("this transport is closed")
-        deadline = asyncio.get_running_loop().time() + _seconds(timeouts.total)
+        patience = timeouts.from_now()
         pool = self._pool(origin)
         pool.users += 1
         try:
-            await self._slot(pool, timeouts, deadline)
+            await self._slot(pool, patience)
             try:
-                return await self._on_a_connection(pool, origin, request, timeouts, deadline, head_only)
+                return await self._on_a_connection(pool, origin, request, patience)
             finally:
                 pool.slots.release()
         finally:
@@ -143,35 +147,28 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
         # A closed connection lets go of its socket in the loop's next round.
         await asyncio.sleep(0)
 
-    async def _slot(self, pool: _Pool, timeouts: Timeouts, deadline: float) -> None:
+    async def _slot(self, pool: _Pool, patience: Patience) -> None:
         if not pool.slots.locked():
             await pool.slots.acquire()
             return
-        seconds = _left(timeouts.pool, deadline)
-        message = (
-            f"{self._connections_per_origin} requests to this target are under way, none ended within {seconds:g} s"
-        )
+        seconds = _left(patience.pool, patience)
+        message = f"none of {self._connections_per_origin} requests under way to this host ended within {seconds:.3g} s"
         async with out_of_time(seconds, httpx.PoolTimeout(message)):
             await pool.slots.acquire()
 
-    async def _on_a_connection(
-        self, pool: _Pool, origin: Origin, request: bytes, timeouts: Timeouts, deadline: float, head_only: bool
-    ) -> Answer:
-        patience = Patience(_seconds(timeouts.read), _seconds(timeouts.write), deadline)
+    async def _on_a_connection(self, pool: _Pool, origin: Origin, request: bytes, patience: Patience) -> Answer:
         used = pool.take(asyncio.get_running_loop().time() - self._idle_seconds)
         if used is not None:
             try:
-                return await self._ask(pool, used, request, patience, head_only)
+                return await self._ask(pool, used, request, patience)
             except NoAnswer:
                 pass
-        fresh = await self._connector.connect(origin, _left(timeouts.connect, deadline))
-        return await self._ask(pool, fresh, request, patience, head_only)
+        fresh = await self._connector.connect(origin, _left(patience.connect, patience))
+        return await self._ask(pool, fresh, request, patience)
 
-    async def _ask(
-        self, pool: _Pool, connection: Connection, request: bytes, patience: Patience, head_only: bool
-    ) -> Answer:
+    async def _ask(self, pool: _Pool, connection: Connection, request: bytes, patience: Patience) -> Answer:
         try:
-            return await connection.ask(request, patience, head_only=head_only)
+            return await connection.ask(request, patience)
         finally:
             if connection.reusable and not self._closed:
                 connection.used_at = asyncio.get_running_loop().time()
@@ -216,9 +213,6 @@ def _headers(request: httpx.Request, body: bytes) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _seconds(limit: float | None) -> float:
-    return _A_DAY if limit is None else limit
-
-
-def _left(limit: float | None, deadline: float) -> float:
-    return min(_seconds(limit), deadline - asyncio.get_running_loop().time())
+def _left(seconds: float, patience: Patience) -> float:
+    """What is left of these seconds at the deadline."""
+    return min(seconds, patience.deadline - asyncio.get_running_loop().time())
