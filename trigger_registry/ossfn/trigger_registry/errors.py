@@ -4,7 +4,10 @@ RegistryError
 ├── RuleRefused          the document or rule breaks one or more limits; carries every Fault
 ├── NoSuchBucket         404
 ├── NoSuchRule           404
+├── NoSuchCallback       404
+├── NoSuchGeneration     404
 ├── BucketExists         409, owned by someone else
+├── RuleExists           409
 ├── AccessDenied         403
 ├── PreconditionFailed   412, If-Match lost the race
 ├── InUse                409, a bucket that still has rules, a function that still has triggers
@@ -72,10 +75,28 @@ class NoSuchRule(RegistryError):
     code, status = "NoSuchRule", 404
 
 
+class NoSuchCallback(RegistryError):
+    """No callback is registered under that name."""
+
+    code, status = "NoSuchCallback", 404
+
+
+class NoSuchGeneration(RegistryError):
+    """The bucket never had that generation, or was deleted at it."""
+
+    code, status = "NoSuchGeneration", 404
+
+
 class BucketExists(RegistryError):
     """Another owner has registered this bucket."""
 
     code, status = "BucketAlreadyExists", 409
+
+
+class RuleExists(RegistryError):
+    """The bucket has a rule of that name already."""
+
+    code, status = "RuleAlreadyExists", 409
 
 
 class AccessDenied(RegistryError):

@@ -95,4 +95,8 @@ def expand(patterns: Iterable[str]) -> frozenset[str]:
 
 def covers(pattern: str, name: str) -> bool:
     """Whether a rule for `pattern` wants an event called `name`, even one that no table lists yet."""
-    return pattern == name or name in _PATTERNS.get(pattern, ()) or (pattern.endswith(":*") and name.startswith(pattern[:-1]))
+    return (
+        pattern == name
+        or name in _PATTERNS.get(pattern, ())
+        or (pattern.endswith(":*") and name.startswith(pattern[:-1]))
+    )

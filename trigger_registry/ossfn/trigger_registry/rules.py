@@ -44,6 +44,16 @@ Target = Callback | FunctionRef
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCallback:
+    """Callback addresses under a name of their own, for rules whose target is an ARN; rules follow when the addresses change."""
+
+    name: str
+    urls: tuple[str, ...]
+    region: str = ""
+    """Empty: usable from buckets of every region."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFilter:
     """Keys that begin with `prefix` and end with `suffix` (both in plain characters, never URL-encoded); empty matches all."""
 

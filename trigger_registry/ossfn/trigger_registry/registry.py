@@ -1,0 +1,401 @@
+"""The trigger registry: rules are put in, checked and kept here, and every event asks here who wants it."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from ossfn.trigger_registry import explanation, review
+from ossfn.trigger_registry.changes import Change, Revision
+from ossfn.trigger_registry.editing import placed, rule_of, with_names, without
+from ossfn.trigger_registry.errors import (
+    BucketExists,
+    InUse,
+    NoSuchBucket,
+    NoSuchCallback,
+    NoSuchGeneration,
+    PreconditionFailed,
+    RuleRefused,
+)
+from ossfn.trigger_registry.explanation import Explanation
+from ossfn.trigger_registry.limits import Limits
+from ossfn.trigger_registry.matching import NOT_REGISTERED, Match, Matcher
+from ossfn.trigger_registry.review import Surroundings
+from ossfn.trigger_registry.rules import Bucket, Mode, NamedCallback, Rule
+from ossfn.trigger_registry.spelling import completed
+from ossfn.trigger_registry.targets import users_key
+from ossfn.trigger_registry.validation import bucket_name_faults, named_callback_faults
+
+DEFAULT_REGION = "cn-north-1"
+
+
+class FunctionDirectory(Protocol):
+    """All that the registry asks about functions."""
+
+    def region_of(self, name: str) -> str | None:
+        """Where the function is; None when there is no such function."""
+        ...
+
+
+class Transaction(Protocol):
+    """One change under way, alone: other writers wait until it ends."""
+
+    def revision(self, bucket: str, generation: int | None = None) -> Revision | None:
+        """The bucket at a generation, or as it stands; None when there never was that."""
+        ...
+
+    def keep(self, revision: Revision, *, at: float, actor: str, action: str) -> None:
+        """Make this the bucket's present state."""
+        ...
+
+    def users(self, used: Collection[str]) -> list[tuple[str, str, str]]:
+        """(what, bucket, rule) for every rule that uses one of these `users_key`s."""
+        ...
+
+    def callback(self, name: str) -> NamedCallback | None:
+        """The callback that has this name."""
+        ...
+
+    def put_callback(self, callback: NamedCallback) -> None:
+        """Keep it, in place of one that has its name."""
+        ...
+
+    def delete_callback(self, name: str) -> None:
+        """Forget it, when there is one."""
+        ...
+
+
+class RuleStore(Protocol):
+    """What keeps the rules. Every method may raise RegistryUnavailable, and has then changed nothing."""
+
+    def open(self) -> None:
+        """Be ready; several processes may do so at once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def changed_since(self, counter: int) -> tuple[int, Sequence[Revision]]:
+        """The change counter now, and every bucket that changed after it stood at `counter`; cheap when none did."""
+        ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Kept durably and whole when the block ends, not at all when it raises."""
+        ...
+
+    def history(self, bucket: str, limit: int) -> list[Change]:
+        """The bucket's latest changes, newest first."""
+        ...
+
+    def callbacks(self) -> list[NamedCallback]:
+        """Every named callback, by name."""
+        ...
+
+
+class Registry:
+    """Every bucket's rules, in memory for matching and in a store for keeps.
+
+    Safe for any number of threads. `match` and the other reads of buckets take no lock and touch no disk; every change goes
+    through one transaction of the store and is live here before its method returns, in other processes after their `refresh`.
+    """
+
+    def __init__(
+        self,
+        store: RuleStore,
+        functions: FunctionDirectory,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        clock: Callable[[], float],
+        new_name: Callable[[], str],
+    ) -> None:
+        """`clock` gives Unix seconds, `new_name` names for rules that come without one."""
+        self._store = store
+        self._functions = functions
+        self._limits = limits
+        self._clock = clock
+        self._new_name = new_name
+        self._live: dict[str, _Live] = {}
+        self._seen = 0
+        self._taking = threading.Lock()
+
+    def open(self) -> None:
+        """Make the store ready and read all of it."""
+        self._store.open()
+        self.refresh()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def refresh(self) -> bool:
+        """Take over what other processes changed; whether there was anything. One small query when there was not."""
+        with self._taking:
+            seen, revisions = self._store.changed_since(self._seen)
+            news = [self._take(revision) for revision in revisions]
+            self._seen = seen
+        return any(news)
+
+    def match(self, bucket: str, event_name: str, key: str) -> Match:
+        """The rules that get this event (`s3:ObjectCreated:Put`, key in plain characters)."""
+        live = self._live.get(bucket)
+        return live.matcher.match(event_name, key) if live and live.matcher else NOT_REGISTERED
+
+    def buckets(self) -> list[Bucket]:
+        """Every bucket, by name."""
+        present = (live.revision.bucket for live in list(self._live.values()))
+        return sorted((bucket for bucket in present if bucket), key=lambda bucket: bucket.name)
+
+    def bucket(self, name: str) -> Bucket:
+        """One bucket. Raises: NoSuchBucket."""
+        live = self._live.get(name)
+        return _existing(live.revision.bucket if live else None, name)
+
+    def rule(self, bucket: str, name: str) -> Rule:
+        """One rule. Raises: NoSuchBucket, NoSuchRule."""
+        return rule_of(self.bucket(bucket), name)
+
+    def triggers_of(self, function: str) -> list[tuple[str, Rule]]:
+        """(bucket, rule) for every rule that calls the function."""
+        return [(bucket.name, rule) for bucket in self.buckets() for rule in bucket.rules if rule.function == function]
+
+    def explain(self, bucket: str, key: str, event_name: str) -> Explanation:
+        """Why each rule of the bucket takes such an event or not. Raises: NoSuchBucket."""
+        return explanation.explain(self.bucket(bucket), key, event_name)
+
+    def history(self, bucket: str, limit: int = 100) -> list[Change]:
+        """The bucket's latest changes, newest first; also those of a deleted one. Raises: NoSuchBucket when it never was."""
+        changes = self._store.history(bucket, limit)
+        if not changes:
+            raise NoSuchBucket(f"There never was a bucket {bucket}.")
+        return changes
+
+    def put_bucket(
+        self,
+        name: str,
+        *,
+        actor: str,
+        region: str | None = None,
+        mode: Mode | None = None,
+        owner: str | None = None,
+        if_generation: int | None = None,
+    ) -> Bucket:
+        """Register a bucket, or change what is given of it; a bucket without an owner takes the first one named.
+
+        Raises: BucketExists when another owner has it, RuleRefused when its rules cannot stand in that mode or region.
+        """
+        if faults := list(bucket_name_faults(name)):
+            raise RuleRefused(faults)
+        with self._change(actor, "put bucket") as change:
+            old = change.bucket(name, if_generation)
+            now = old or Bucket(name, DEFAULT_REGION)
+            if owner is not None and now.owner not in ("", owner):
+                raise BucketExists(f"Bucket {name} belongs to someone else.")
+            after = replace(now, region=region or now.region, mode=mode or now.mode, owner=owner or now.owner)
+            return change.keep(old, review.moved(after, self._around(change.tx)))
+
+    def delete_bucket(self, name: str, *, actor: str, cascade: bool = False, if_generation: int | None = None) -> None:
+        """Forget a bucket; its history stays. Raises: NoSuchBucket, InUse when it has rules and `cascade` is not set."""
+        with self._change(actor, "delete bucket") as change:
+            now = change.existing(name, if_generation)
+            if now.rules and not cascade:
+                names = [rule.name for rule in now.rules]
+                raise InUse(f"Bucket {name} still has {len(names)} rules; delete them first.", names)
+            change.delete(now)
+
+    def put_rules(
+        self,
+        bucket: str,
+        rules: Sequence[Rule],
+        *,
+        actor: str,
+        if_generation: int | None = None,
+        skip_destination_validation: bool = False,
+    ) -> Bucket:
+        """Replace all rules of a bucket. What is the same as before makes no new generation.
+
+        A rule's `as_put.target_text`, where given, decides its targets, and `as_put.filter_rules` then its key filter; the
+        others are read from `targets` and `keys`. Raises: NoSuchBucket, PreconditionFailed, RuleRefused.
+        """
+        with self._change(actor, "put rules") as change:
+            now = change.existing(bucket, if_generation)
+            named = [completed(rule) for rule in with_names(rules, now, self._new_name, self._limits)]
+            after = review.accepted(
+                now,
+                named,
+                range(len(named)),
+                self._around(change.tx),
+                skip_destination_validation=skip_destination_validation,
+            )
+            return change.keep(now, after)
+
+    def put_rule(
+        self,
+        bucket: str,
+        rule: Rule,
+        *,
+        actor: str,
+        if_generation: int | None = None,
+        create: bool | None = None,
+        skip_destination_validation: bool = False,
+    ) -> Bucket:
+        """Put one rule: in the place of the one that has its name, else behind the others; see `put_rules`.
+
+        `create`: it must be new (True: RuleExists), must replace one (False: NoSuchRule), or either.
+        """
+        with self._change(actor, "put rule") as change:
+            now = change.existing(bucket, if_generation)
+            (named,) = with_names([rule], now, self._new_name, self._limits)
+            fresh, at = placed(named, now, create)
+            rules = [*now.rules[:at], fresh, *now.rules[at + 1 :]]
+            after = review.accepted(
+                now,
+                rules,
+                [at],
+                self._around(change.tx),
+                skip_destination_validation=skip_destination_validation,
+            )
+            return change.keep(now, after)
+
+    def delete_rule(self, bucket: str, name: str, *, actor: str, if_generation: int | None = None) -> Bucket:
+        """Take one rule away. Raises: NoSuchBucket, NoSuchRule, PreconditionFailed."""
+        with self._change(actor, f"delete rule {name}") as change:
+            now = change.existing(bucket, if_generation)
+            return change.keep(now, without([name], now))
+
+    def rollback(self, bucket: str, generation: int, *, actor: str, if_generation: int | None = None) -> Bucket:
+        """Put the rules and the mode of an earlier generation again, as a new one.
+
+        Raises: NoSuchBucket, NoSuchGeneration, PreconditionFailed, RuleRefused when they can no longer stand.
+        """
+        with self._change(actor, f"roll back to {generation}") as change:
+            now = change.existing(bucket, if_generation)
+            then = change.tx.revision(bucket, generation)
+            if then is None or then.bucket is None:
+                raise NoSuchGeneration(f"Bucket {bucket} has no generation {generation} to go back to.")
+            rules, mode = then.bucket.rules, then.bucket.mode
+            after = review.accepted(replace(now, mode=mode), rules, range(len(rules)), self._around(change.tx))
+            return change.keep(now, after)
+
+    def drop_triggers_of(self, function: str, *, actor: str) -> list[tuple[str, str]]:
+        """Delete every rule that calls the function; which, as (bucket, rule)."""
+        with self._change(actor, f"drop triggers of {function}") as change:
+            triggers = [(bucket, rule) for _, bucket, rule in change.tx.users([users_key("function", function)])]
+            for name in sorted({bucket for bucket, _ in triggers}):
+                now = change.existing(name)
+                change.keep(now, without([rule for bucket, rule in triggers if bucket == name], now))
+        return triggers
+
+    def callbacks(self) -> list[NamedCallback]:
+        """Every named callback, by name."""
+        return self._store.callbacks()
+
+    def callback(self, name: str) -> NamedCallback:
+        """One named callback. Raises: NoSuchCallback."""
+        for callback in self.callbacks():
+            if callback.name == name:
+                return callback
+        raise NoSuchCallback(f"No callback is registered as {name}.")
+
+    def put_callback(self, name: str, urls: Sequence[str], *, region: str = "", actor: str) -> NamedCallback:
+        """Register callback addresses under a name, or change them; the rules that use it follow at once."""
+        callback = NamedCallback(name, tuple(urls), region)
+        if faults := list(named_callback_faults(callback, self._limits)):
+            raise RuleRefused(faults)
+        with self._change(actor, f"put callback {name}") as change:
+            change.tx.put_callback(callback)
+            users = change.tx.users([users_key("callback", name)])
+            for bucket in sorted({bucket for _, bucket, _ in users}):
+                now = change.existing(bucket)
+                change.keep(now, review.following(now, {rule for _, _, rule in users}, self._around(change.tx)))
+        return callback
+
+    def delete_callback(self, name: str, *, actor: str) -> None:
+        """Forget a named callback. Raises: NoSuchCallback, InUse when rules have it as target."""
+        with self._change(actor, f"delete callback {name}") as change:
+            if change.tx.callback(name) is None:
+                raise NoSuchCallback(f"No callback is registered as {name}.")
+            users = [f"{bucket}/{rule}" for _, bucket, rule in change.tx.users([users_key("callback", name)])]
+            if users:
+                raise InUse(f"Callback {name} is the target of {len(users)} rules; change those first.", users)
+            change.tx.delete_callback(name)
+
+    @contextmanager
+    def _change(self, actor: str, action: str) -> Iterator["_Change"]:
+        with self._store.write() as tx:
+            change = _Change(tx, self._clock(), actor, action)
+            yield change
+        with self._taking:
+            for revision in change.kept:
+                self._take(revision)
+
+    def _take(self, revision: Revision) -> bool:
+        known = self._live.get(revision.name)
+        if known and known.revision.generation >= revision.generation:
+            return False
+        self._live[revision.name] = _Live(revision, Matcher(revision.bucket) if revision.bucket else None)
+        return True
+
+    def _around(self, tx: Transaction) -> Surroundings:
+        return Surroundings(self._limits, self._functions.region_of, tx.callback, tx.users)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What is in force for a bucket now; deleted ones stay, so that nothing older comes back."""
+
+    revision: Revision
+    matcher: Matcher | None
+
+
+@dataclass(slots=True)
+class _Change:
+    """A transaction, with what was kept in it, to be taken over once it has ended well."""
+
+    tx: Transaction
+    at: float
+    actor: str
+    action: str
+    kept: list[Revision] = field(default_factory=list)
+
+    def bucket(self, name: str, if_generation: int | None = None) -> Bucket | None:
+        """The bucket as it stands in the store. Raises: PreconditionFailed."""
+        revision = self.tx.revision(name)
+        bucket = revision.bucket if revision else None
+        generation = bucket.generation if bucket else 0
+        if if_generation is not None and if_generation != generation:
+            raise PreconditionFailed(
+                f"Bucket {name} is at generation {generation}, not {if_generation}; read it again."
+            )
+        return bucket
+
+    def existing(self, name: str, if_generation: int | None = None) -> Bucket:
+        """The bucket as it stands in the store. Raises: NoSuchBucket, PreconditionFailed."""
+        return _existing(self.bucket(name, if_generation), name)
+
+    def keep(self, now: Bucket | None, after: Bucket) -> Bucket:
+        """Make `after` the bucket's next generation, unless nothing differs."""
+        if after == now:
+            return after
+        after = replace(after, generation=self._next_generation(after.name))
+        self._keep(Revision(after.name, after.generation, after))
+        return after
+
+    def delete(self, now: Bucket) -> None:
+        """Make the next generation one in which there is no such bucket."""
+        self._keep(Revision(now.name, self._next_generation(now.name), None))
+
+    def _next_generation(self, name: str) -> int:
+        last = self.tx.revision(name)
+        return last.generation + 1 if last else 1
+
+    def _keep(self, revision: Revision) -> None:
+        self.tx.keep(revision, at=self.at, actor=self.actor, action=self.action)
+        self.kept.append(revision)
+
+
+def _existing(bucket: Bucket | None, name: str) -> Bucket:
+    if bucket is None:
+        raise NoSuchBucket(f"There is no bucket {name}.")
+    return bucket
