@@ -1,1 +1,1 @@
-"""One functions-framework process group per function: start, watch, stop."""
+"""One functions-framework process group per function: start, watch, replace, stop. Read `host.py` first."""

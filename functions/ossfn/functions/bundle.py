@@ -1,0 +1,131 @@
+"""An author's folder on its way here: packed into a zip at one end, checked and unpacked at the other."""
+
+import hashlib
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ossfn.functions.errors import Fault, FunctionRefused
+
+# JD Cloud Function Service, Restrictions: 50 MB zipped, 250 MB unzipped. The number of files is ours.
+ZIPPED_BYTES = 50 * 1024 * 1024
+UNZIPPED_BYTES = 250 * 1024 * 1024
+FILES = 20_000
+
+CONFIG_FILE = "functions.toml"
+REQUIREMENTS_FILE = "requirements.txt"
+
+LEFT_OUT = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        "__pycache__",
+        ".venv",
+        "venv",
+        "node_modules",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+    }
+)
+
+
+def pack(folder: Path) -> bytes:
+    """The folder as a zip, the same bytes for the same files; caches and virtual environments stay out."""
+    buffer = io.BytesIO()
+    size = 0
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in _files(folder):
+            size += path.stat().st_size
+            if size > UNZIPPED_BYTES:
+                raise _refused(f"{folder} holds more than {UNZIPPED_BYTES >> 20} MiB")
+            info = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+            info.external_attr = (stat.S_IFREG | (0o755 if path.stat().st_mode & 0o100 else 0o644)) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, path.read_bytes())
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise _refused(f"{folder} is not a folder")
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if LEFT_OUT.intersection(path.relative_to(folder).parts) or not path.is_file():
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise _refused(f"{path} is a link to something outside {folder}: copy the file into the folder")
+        yield path
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A zip that was checked: its names stay inside the folder it is unpacked to and its size under the caps."""
+
+    sha256: str
+    archive: zipfile.ZipFile = field(repr=False)
+
+    def text(self, name: str) -> str | None:
+        """A file of the bundle as text; None when there is none."""
+        try:
+            return self.archive.read(name).decode("utf-8-sig")
+        except KeyError:
+            return None
+        except (UnicodeDecodeError, zipfile.BadZipFile) as error:
+            raise _refused(f"{name} cannot be read: {error}") from None
+
+    def unpack(self, folder: Path) -> None:
+        """Write every file below `folder`, which is made."""
+        folder.mkdir(parents=True)
+        for info in self.archive.infolist():
+            path = folder / info.filename
+            if info.is_dir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.write_bytes(self.archive.read(info))
+            except zipfile.BadZipFile as error:
+                raise _refused(f"{info.filename} is damaged: {error}") from None
+            path.chmod(0o755 if (info.external_attr >> 16) & 0o100 else 0o644)
+
+
+def read_bundle(zipped: bytes) -> Bundle:
+    """Check a zip as it came from outside, before anything of it is written."""
+    if len(zipped) > ZIPPED_BYTES:
+        raise _refused(f"{len(zipped)} bytes; at most {ZIPPED_BYTES >> 20} MiB zipped are taken")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(zipped))
+    except zipfile.BadZipFile as error:
+        raise _refused(f"not a zip file: {error}") from None
+    infos = archive.infolist()
+    if len(infos) > FILES or sum(info.file_size for info in infos) > UNZIPPED_BYTES:
+        raise _refused(f"at most {FILES} files and {UNZIPPED_BYTES >> 20} MiB unzipped are taken")
+    if faults := [Fault("bundle", why) for info in infos if (why := _wrong(info))]:
+        raise FunctionRefused(faults)
+    return Bundle(hashlib.sha256(zipped).hexdigest(), archive)
+
+
+def _wrong(info: zipfile.ZipInfo) -> str:
+    parts = PurePosixPath(info.filename).parts
+    if (
+        not parts
+        or info.filename.startswith("/")
+        or ".." in parts
+        or "\\" in info.filename
+        or "\0" in info.orig_filename
+    ):
+        return f"{info.orig_filename!r}: a name must stay inside the bundle"
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return f"{info.filename!r} is a link or a special file: put the file itself in"
+    if info.flag_bits & 1:
+        return f"{info.filename!r} is encrypted"
+    return ""
+
+
+def _refused(why: str) -> FunctionRefused:
+    return FunctionRefused([Fault("bundle", why)])

@@ -1,0 +1,109 @@
+"""Find the handler in an author's file without running it: which function, called with what, sync or async."""
+
+import ast
+from dataclasses import dataclass
+
+from ossfn.functions.config import FunctionConfig
+from ossfn.functions.errors import Fault, FunctionRefused
+from ossfn.functions.model import SignatureType
+
+# What each decorator makes of a function: its signature type, and whether an event loop serves it.
+DECORATORS: dict[str, tuple[SignatureType, bool]] = {
+    "functions_framework.http": ("http", False),
+    "functions_framework.cloud_event": ("cloudevent", False),
+    "functions_framework.typed": ("typed", False),
+    "functions_framework.aio.http": ("http", True),
+    "functions_framework.aio.cloud_event": ("cloudevent", True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """The author's function and how it wants to be served."""
+
+    entry_point: str
+    signature_type: SignatureType
+    asgi: bool
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def find_handler(code: str, config: FunctionConfig) -> Handler:
+    """The handler that the configuration names, else the only decorated function; refused when that leaves a doubt."""
+    try:
+        module = ast.parse(code, config.source)
+    except (SyntaxError, ValueError) as error:
+        raise FunctionRefused([Fault(config.source, f"does not compile: {error}")]) from None
+    names = _imported_names(module)
+    functions = {node.name: node for node in module.body if isinstance(node, Definition)}
+    kinds = {name: kind for name, node in functions.items() if (kind := _decorated_as(node, names))}
+    entry_point = config.entry_point or _only(list(kinds), list(functions), config.source)
+    is_async = isinstance(functions.get(entry_point), ast.AsyncFunctionDef)
+    return _handler(entry_point, kinds.get(entry_point), is_async, config.signature_type)
+
+
+def _only(decorated: list[str], functions: list[str], source: str) -> str:
+    if len(decorated) == 1:
+        return decorated[0]
+    if decorated:
+        why = f"{source} has several handlers, {', '.join(decorated)}: say which one is meant"
+    elif functions:
+        why = (
+            f"no function in {source} is decorated (e.g. with @functions_framework.cloud_event): "
+            f"decorate one, or say which of {', '.join(functions)} is meant"
+        )
+    else:
+        why = f"{source} defines no function"
+    raise FunctionRefused([Fault("entry_point", why)])
+
+
+def _handler(
+    name: str, decorated: tuple[SignatureType, bool] | None, is_async: bool, wanted: SignatureType | None
+) -> Handler:
+    signature_type, asgi = decorated or (wanted, is_async)
+    if signature_type is None:
+        why = f"{name} is not decorated: decorate it with @functions_framework.cloud_event, or say its signature type"
+        raise FunctionRefused([Fault("signature_type", why)])
+    # functions-framework lets the decorator win over its --signature-type.
+    if wanted not in (None, signature_type):
+        why = f"{name} is decorated as {signature_type}; change the decorator or leave the signature type out"
+        raise FunctionRefused([Fault("signature_type", why)])
+    if is_async and not asgi:
+        decorator = "http" if signature_type == "http" else "cloud_event"
+        why = f"{name} is async: decorate it with functions_framework.aio.{decorator}"
+        raise FunctionRefused([Fault("entry_point", why)])
+    if asgi and signature_type not in ("http", "cloudevent"):
+        why = f"functions-framework serves no async {signature_type} handlers, only http and cloudevent ones"
+        raise FunctionRefused([Fault("signature_type", why)])
+    return Handler(name, signature_type, asgi)
+
+
+def _imported_names(module: ast.Module) -> dict[str, str]:
+    """What each imported name stands for: `{"ff": "functions_framework", "http": "functions_framework.aio.http"}`."""
+    names: dict[str, str] = {}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names |= {a.asname: a.name for a in node.names if a.asname}
+            names |= {top: top for a in node.names if not a.asname and (top := a.name.split(".")[0])}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+def _decorated_as(function: Definition, names: dict[str, str]) -> tuple[SignatureType, bool] | None:
+    for decorator in function.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if kind := DECORATORS.get(_dotted(called, names)):
+            return kind
+    return None
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+    match node:
+        case ast.Name(name):
+            return names.get(name, name)
+        case ast.Attribute(value, attribute):
+            return f"{_dotted(value, names)}.{attribute}"
+        case _:
+            return ""

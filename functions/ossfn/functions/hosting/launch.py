@@ -1,0 +1,46 @@
+"""The command and the environment that serve one version with the stock functions-framework. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ossfn.functions.model import Version
+
+MARK = "OSSFN_HOSTED_BY"
+"""Environment variable that every process of a host carries; its value is the data directory of the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that is needed to start a version, any number of times."""
+
+    version: int
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    folder: Path
+    memory_bytes: int
+
+
+def launch(name: str, version: Version, *, code: Path, python: Path, data: Path, environ: Mapping[str, str]) -> Launch:
+    """How to start `version` of function `name`, unpacked at `code`, with interpreter `python`."""
+    # -P: otherwise `-m` puts the author's folder in front of the standard library, and their queue.py breaks gunicorn.
+    command = [str(python), "-P", "-m", "functions_framework", "--target", version.entry_point]
+    command += ["--source", str(code / version.source), "--signature-type", version.signature_type]
+    # It gets its socket from us and binds none; should that ever fail, it must not be reachable from outside.
+    command += ["--host", "127.0.0.1", "--port", "0", *(["--asgi"] if version.asgi else [])]
+    env = {
+        **environ,
+        **version.env,
+        "PATH": f"{python.parent}:{environ.get('PATH', '/usr/bin:/bin')}",
+        "PYTHONUNBUFFERED": "1",
+        # With one thread per worker gunicorn stops a handler that overruns its time; with threads it cannot.
+        "THREADS": "1",
+        "WORKERS": "1" if version.asgi else str(version.concurrency),
+        "CLOUD_RUN_TIMEOUT_SECONDS": str(version.timeout_seconds),
+        "GUNICORN_LOG_LEVEL": "warning",
+        "K_SERVICE": name,
+        "K_CONFIGURATION": name,
+        "K_REVISION": f"{name}-{version.number:05d}",
+        MARK: str(data),
+    }
+    return Launch(version.number, tuple(command), env, code, (version.memory_mb or 0) << 20)

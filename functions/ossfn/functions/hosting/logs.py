@@ -1,0 +1,79 @@
+"""What a function prints, kept line by line in files that never grow without end."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+FILE_BYTES = 5 * 1024 * 1024
+OLD_FILES = 3
+LINE_CHARACTERS = 16 * 1024
+
+Stream = Literal["stdout", "stderr", "host"]
+"""Where a line was written; `host` lines are ours (started, stopped, crashed)."""
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line."""
+
+    time: float
+    """Unix seconds at which we read it."""
+    version: int
+    stream: Stream
+    text: str
+
+
+class FunctionLog:
+    """The log files of one function: `current.jsonl`, then `1.jsonl` … `3.jsonl`, older and older."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._file = self._path(0).open("ab")
+
+    def append(self, lines: Iterable[LogLine]) -> None:
+        """Keep lines; they can be read at once."""
+        self._file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        self._file.flush()
+        if self._file.tell() > FILE_BYTES:
+            self._rotate()
+
+    def last(self, count: int) -> Sequence[LogLine]:
+        """The last `count` lines, oldest first. Reads files: not for the event loop."""
+        found: list[bytes] = []
+        for number in range(OLD_FILES + 1):
+            if len(found) >= count or not self._path(number).exists():
+                break
+            found = self._path(number).read_bytes().splitlines()[len(found) - count :] + found
+        return [msgspec.json.decode(line, type=LogLine) for line in found]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        for number in reversed(range(OLD_FILES)):
+            if self._path(number).exists():
+                self._path(number).replace(self._path(number + 1))
+        self._file = self._path(0).open("ab")
+
+    def _path(self, number: int) -> Path:
+        return self._folder / (f"{number}.jsonl" if number else "current.jsonl")
+
+
+class Lines:
+    """Cuts the bytes of a pipe into lines, longer ones into pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Sequence[str]:
+        """The lines that are whole now; an empty chunk means that the pipe has ended."""
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        if self._rest and (not chunk or len(self._rest) > LINE_CHARACTERS):
+            whole.append(self._rest)
+            self._rest = b""
+        texts = [line.decode(errors="replace").removesuffix("\r") for line in whole]
+        return [text[at : at + LINE_CHARACTERS] for text in texts for at in range(0, len(text), LINE_CHARACTERS)]

@@ -1,0 +1,225 @@
+"""The one door to functions: deploy, look up, go back, remove."""
+
+import asyncio
+import fcntl
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from ossfn.functions.bundle import read_bundle
+from ossfn.functions.catalog import Catalog
+from ossfn.functions.config import check_name, remote_config
+from ossfn.functions.errors import DataInUse, NoSuchFunction, NoSuchVersion, WrongKind
+from ossfn.functions.hosting.hosts import Hosts
+from ossfn.functions.hosting.logs import LogLine
+from ossfn.functions.hosting.states import State
+from ossfn.functions.model import Function, Remote, Version
+from ossfn.functions.resolve import resolve
+
+Options = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A function as it is at this moment; a remote one has no state that we know."""
+
+    function: Function
+    state: State | None
+
+
+class Functions:
+    """All functions of one data directory. Open it in the event loop that uses it; its methods belong to that loop.
+
+    What is asked for every event (`address_of` …) is answered from memory. One process at a time may have it open.
+    """
+
+    def __init__(self, data: Path, catalog_url: str = "") -> None:
+        """`catalog_url` is an SQLAlchemy one; without it the catalog is a file in the data directory."""
+        data = data.absolute()
+        self._folder = data / "functions"
+        self._catalog = Catalog(catalog_url or f"sqlite:///{self._folder / 'catalog.sqlite'}")
+        self._hosts = Hosts(data)
+        self._functions: dict[str, Function] = {}
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lock: BinaryIO | None = None
+
+    async def open(self) -> None:
+        """Begin to serve every deployed function; raises DataInUse."""
+        self._lock = _lock(self._folder)
+        await asyncio.to_thread(self._catalog.open)
+        await self._hosts.open(await asyncio.to_thread(self._catalog.requirements))
+        for function in await asyncio.to_thread(self._catalog.functions):
+            self._functions[function.name] = function
+            if isinstance(function.runs, Version):
+                self._hosts.serve(function.name, function.runs)
+
+    async def close(self) -> None:
+        """Stop all hosts and let go of everything."""
+        await self._hosts.close()
+        await asyncio.to_thread(self._catalog.close)
+        if self._lock:
+            self._lock.close()
+
+    async def __aenter__(self) -> "Functions":
+        """Open, and close whatever happens."""
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def deploy(self, name: str, zipped: bytes, options: Options | None = None, *, actor: str = "") -> Function:
+        """Host a bundle (see `bundle.pack`) as the new version of `name`; it serves once this returns.
+
+        `options` are keys of `config.FunctionConfig` and win over the bundle's functions.toml. Raises FunctionRefused,
+        WrongKind or DeployRefused; the version before then still serves.
+        """
+        check_name(name)
+        bundle = await asyncio.to_thread(read_bundle, zipped)
+        async with self._changing[name]:
+            if (known := self._functions.get(name)) and isinstance(known.runs, Remote):
+                raise WrongKind(f"{name} is a remote function; remove it before code is deployed under its name")
+            kept = await asyncio.to_thread(self._catalog.versions, name)
+            number = kept[0].number + 1 if kept else 1
+            version = resolve(number, bundle, options or {}, actor=actor, now=time.time())
+            try:
+                await self._hosts.unpack(name, number, bundle)
+                return await self._switch(name, version)
+            except Exception:
+                # Not when cancelled: the thread that records the version may still do so.
+                await (self._hosts.discard(name, number) if known else self._hosts.remove(name))
+                raise
+
+    async def deploy_remote(self, name: str, url: str, options: Options | None = None, *, actor: str = "") -> Function:
+        """Let `name` stand for the function at `url`; `options` are the other keys of `config.RemoteConfig`.
+
+        Raises FunctionRefused, WrongKind.
+        """
+        check_name(name)
+        config = remote_config(url, options or {})
+        async with self._changing[name]:
+            if (known := self._functions.get(name)) and isinstance(known.runs, Version):
+                raise WrongKind(f"{name} is hosted here; remove it before a URL is put under its name")
+            now = time.time()
+            remote = Remote(config.url, config.region, config.concurrency, config.timeout_seconds, now, actor)
+            function = Function(name, remote, known.created_at if known else now, now)
+            await asyncio.to_thread(self._catalog.put_remote, function)
+            self._functions[name] = function
+            return function
+
+    async def rollback(self, name: str, number: int | None = None) -> Function:
+        """Serve an earlier version again: `number`, or the one before the present one.
+
+        Raises NoSuchFunction, NoSuchVersion, WrongKind, DeployRefused.
+        """
+        async with self._changing[name]:
+            serving = self.get(name).runs
+            if isinstance(serving, Remote):
+                raise WrongKind(f"{name} is a remote function and has no versions")
+            kept = await asyncio.to_thread(self._catalog.versions, name)
+            wanted = [v for v in kept if (v.number == number if number is not None else v.number < serving.number)]
+            if not wanted:
+                there = ", ".join(str(version.number) for version in kept)
+                which = f"version {number}" if number is not None else f"version before {serving.number}"
+                raise NoSuchVersion(f"{name} has no {which}; there are {there}")
+            return await self._switch(name, wanted[0])
+
+    async def remove(self, name: str) -> None:
+        """Forget a function, its versions and its logs; the caller has seen to its triggers. Raises NoSuchFunction."""
+        async with self._changing[name]:
+            self.get(name)
+            await asyncio.to_thread(self._catalog.delete, name)
+            del self._functions[name]
+            await self._hosts.remove(name)
+
+    def list(self) -> Sequence[Function]:
+        """Every function, by name."""
+        return sorted(self._functions.values(), key=lambda function: function.name)
+
+    def get(self, name: str) -> Function:
+        """One function; raises NoSuchFunction."""
+        try:
+            return self._functions[name]
+        except KeyError:
+            raise NoSuchFunction(name) from None
+
+    def describe(self, name: str) -> Description:
+        """A function and what its host is doing; raises NoSuchFunction."""
+        function = self.get(name)
+        return Description(function, self._hosts.state_of(name) if isinstance(function.runs, Version) else None)
+
+    async def versions(self, name: str) -> Sequence[Version]:
+        """The versions that can be served, newest first; none for a remote function. Raises NoSuchFunction."""
+        self.get(name)
+        return await asyncio.to_thread(self._catalog.versions, name)
+
+    async def logs(self, name: str, lines: int = 100) -> Sequence[LogLine]:
+        """The last lines it printed, oldest first; none for a remote function. Raises NoSuchFunction."""
+        return await self._hosts.logs(name, lines) if isinstance(self.get(name).runs, Version) else []
+
+    def region_of(self, name: str) -> str | None:
+        """Where a function is; None when there is none of that name."""
+        function = self._functions.get(name)
+        return function.runs.region if function else None
+
+    def address_of(self, name: str) -> str | None:
+        """Where to send a request now, `unix:PATH` or a URL; None when there is no such function.
+
+        To ask is to use: a function that stops when idle counts its idle time from here.
+        """
+        function = self._functions.get(name)
+        if function and isinstance(function.runs, Remote):
+            return function.runs.url
+        return self._hosts.address_of(name) if function else None
+
+    def concurrency_of(self, name: str) -> int | None:
+        """Requests it takes at a time; None when there is no such function."""
+        function = self._functions.get(name)
+        return function.runs.concurrency if function else None
+
+    def timeout_of(self, name: str) -> int | None:
+        """Seconds that a request may take; None when there is no such function."""
+        function = self._functions.get(name)
+        return function.runs.timeout_seconds if function else None
+
+    async def _switch(self, name: str, version: Version) -> Function:
+        """Start the version beside the present one, record it, and only then let the present one go."""
+        process = await self._hosts.start(name, version)
+        now = time.time()
+        known = self._functions.get(name)
+        function = Function(name, version, known.created_at if known else now, now)
+        try:
+            gone = await asyncio.to_thread(self._catalog.put_version, function, version)
+        except BaseException:
+            await process.stop(grace_seconds=0)
+            raise
+        self._functions[name] = function
+        self._hosts.serve(name, version, process)
+        for old in gone:
+            await self._hosts.discard(name, old.number)
+        return function
+
+
+def _lock(folder: Path) -> BinaryIO:
+    """Hold the folder until the file is closed or this process ends, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / ".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DataInUse(
+            f"another ossfn looks after {folder.parent}; stop it, or give this one another data directory"
+        ) from None
+    return lock
