@@ -8,7 +8,6 @@ import httpx
 
 # What an answer's headers may take; nginx, Apache and Node accept 8 to 16 KiB themselves.
 HEAD_BYTES = 64 * 1024
-_NO_BODY = (204, 304)
 
 
 class Answer(NamedTuple):
@@ -21,7 +20,7 @@ class Answer(NamedTuple):
 
     def header(self, name: bytes) -> str | None:
         """The value of the first header of this name (in lower case)."""
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name), None)
+        return next((value.decode("latin-1").strip() for key, value in self.headers if key.lower() == name), None)
 
 
 class Keep(NamedTuple):
@@ -62,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lasting = True
+        self._paused = False
 
     @property
     def reusable(self) -> bool:
@@ -98,17 +98,18 @@ class Connection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Fail the exchange when its time is over, else look again when that can be."""
+        if self._timer is not None:
+            self._timer.cancel()
         now = self._loop.time()
-        unsent = self._transport.get_write_buffer_size()
-        if unsent < self._unsent:
+        if self._paused and (unsent := self._transport.get_write_buffer_size()) < self._unsent:
             self._unsent, self._progress_at = unsent, now
-        quiet = self._patience.write if unsent else self._patience.read
+        quiet = self._patience.write if self._paused else self._patience.read
         due = min(self._progress_at + quiet, self._patience.deadline)
         if now < due:
             self._timer = self._loop.call_at(due, self._watch)
         elif due == self._patience.deadline:
-            self._fail(httpx.ReadTimeout(f"no complete answer within {now - self._asked_at:.3g} s"))
-        elif unsent:
+            self._fail(httpx.ReadTimeout(f"no complete answer within {now - self._asked_at:.2g} s"))
+        elif self._paused:
             self._fail(httpx.WriteTimeout(f"the target read nothing for {quiet:g} s"))
         else:
             self._fail(httpx.ReadTimeout(f"the target sent nothing for {quiet:g} s"))
@@ -137,6 +138,15 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._waiter is not None:
+            self._progress_at = self._loop.time()
+            self._watch()
+
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
             # Nobody asked: were it kept, the next request would take this for its answer.
@@ -157,8 +167,8 @@ class Connection(asyncio.Protocol):
         if not self._head_done:
             if self._received > HEAD_BYTES:
                 self._fail(httpx.RemoteProtocolError(f"the answer's headers take more than {HEAD_BYTES} bytes"))
-        elif self._head_only or self._parser.get_status_code() in _NO_BODY:
-            # The headers announce a body that is not sent, and the parser waits for it: no more use of this connection.
+        elif self._head_only:
+            # The parser, who knows of no request, waits for the body that the headers announce.
             self._lasting = False
             self._answered()
         elif self._received > self._keep.drain:

@@ -1,0 +1,81 @@
+"""A server that says exactly what a test wants it to say."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What is done with one connection; it is closed afterwards."""
+
+
+@dataclass
+class RawServer:
+    """A TCP server on loopback that counts its connections."""
+
+    talk: Talk
+    port: int = 0
+    connections: int = 0
+    open: int = 0
+    most_open: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        self.connections += 1
+        self.open += 1
+        self.most_open = max(self.open, self.most_open)
+        # asyncio.CancelledError: asyncio's streams log a cancelled connection as an error.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self.talk(reader, writer)
+        self.open -= 1
+        writer.close()
+
+    async def all_closed(self) -> None:
+        """Return when no connection is open, fail after two seconds."""
+        async with asyncio.timeout(2):
+            while self.open:
+                await asyncio.sleep(0.001)
+
+
+Serve = Callable[[Talk], Awaitable[RawServer]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start servers that end with the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(talk: Talk, host: str = "127.0.0.1", port: int = 0) -> RawServer:
+            raw = RawServer(talk)
+            server = await asyncio.start_server(raw.connected, host, port, limit=1024 * 1024)
+            raw.port = server.sockets[0].getsockname()[1]
+            stack.push_async_callback(stop, server, raw)
+            return raw
+
+        yield start
+
+
+async def stop(server: asyncio.Server, raw: RawServer) -> None:
+    """No more connections, and an end to those that are open."""
+    server.close()
+    for task in raw.tasks:
+        task.cancel()
+    await asyncio.gather(*raw.tasks)
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of the next request; raises IncompleteReadError when there is none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    return head, await reader.readexactly(int(fields.get(b"content-length", 0)))
