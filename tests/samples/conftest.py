@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ossfn.adapter.demo.juicefs import Store, format_volume, gateway
-from ossfn.adapter.demo.processes import free_port, program
+from ossfn.adapter.demo.juicefs import format_volume, gateway, store_on_free_port
+from ossfn.adapter.demo.processes import program
+from ossfn.adapter.demo.s3 import S3Endpoint
 
 SAMPLES = Path(__file__).parents[2] / "sample_functions"
 
@@ -75,10 +76,10 @@ def serving(name: str, env: Mapping[str, str]) -> Iterator[Sample]:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
     """A running JuiceFS gateway."""
     directory = tmp_path_factory.mktemp("juicefs")
-    store = Store(f"http://127.0.0.1:{free_port()}")
+    store = store_on_free_port()
     format_volume(directory)
     with gateway(directory, store, webhooks={}):
         yield store

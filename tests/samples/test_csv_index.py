@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.samples.conftest import Sample, Serve
 
-from ossfn.adapter.demo.juicefs import Store
+from ossfn.adapter.demo.s3 import S3Endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ PRICES = '\ufeffcity,price\n北京,12\n"São Paulo",8\n'.encode()
 
 
 @pytest.fixture(scope="module")
-def s3(store: Store) -> Iterator[Any]:
+def s3(store: S3Endpoint) -> Iterator[Any]:
     client = store.client()
     client.create_bucket(Bucket="tables")
     yield client
@@ -32,7 +32,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sample(serve: Serve, store: Store, index: Path) -> Sample:
+def sample(serve: Serve, store: S3Endpoint, index: Path) -> Sample:
     return serve("csv_index", {**store.environment(), "INDEX_DB": str(index)})
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ossfn.adapter.demo.juicefs import Store, format_volume, gateway, webhook_arn
-from ossfn.adapter.demo.processes import StartFailed, free_port
+from ossfn.adapter.demo.juicefs import format_volume, gateway, store_on_free_port, webhook_arn
+from ossfn.adapter.demo.processes import StartFailed
+from ossfn.adapter.demo.s3 import S3Endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def hook() -> Iterator[Hook]:
 
 
 def test_it_posts_what_happens_in_a_bucket(hook: Hook, tmp_path: Path) -> None:
-    store = Store(f"http://127.0.0.1:{free_port()}")
+    store = store_on_free_port()
     format_volume(tmp_path)
     with gateway(tmp_path, store, webhooks={"OSSFN": hook.url}) as running:
         s3 = store.client()
@@ -69,7 +70,7 @@ def test_it_posts_what_happens_in_a_bucket(hook: Hook, tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_said_so(hook: Hook, tmp_path: Path) -> None:
     format_volume(tmp_path)
-    serving = gateway(tmp_path, Store(hook.url), webhooks={})
+    serving = gateway(tmp_path, S3Endpoint(hook.url, "access-key", "secret-key"), webhooks={})
 
     with pytest.raises(StartFailed, match=r"(?s)juicefs ended with status 1.*already in use"), serving:
         pass

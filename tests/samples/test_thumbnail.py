@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.samples.conftest import Sample, Serve
 
-from ossfn.adapter.demo.juicefs import Store
+from ossfn.adapter.demo.s3 import S3Endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ KEY = "图片/猫 100%.jpg"
 
 
 @pytest.fixture(scope="module")
-def s3(store: Store) -> Iterator[Any]:
+def s3(store: S3Endpoint) -> Iterator[Any]:
     client = store.client()
     for bucket in ("photos", "thumbs"):
         client.create_bucket(Bucket=bucket)
@@ -25,7 +25,7 @@ def s3(store: Store) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def sample(serve: Serve, store: Store) -> Sample:
+def sample(serve: Serve, store: S3Endpoint) -> Sample:
     return serve("thumbnail", {**store.environment(), "THUMBNAILS_BUCKET": "thumbs"})
 
 

@@ -2,44 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
 import httpx
 
-from ossfn.adapter.demo.processes import Running, program, run, running
+from ossfn.adapter.demo.processes import Running, free_port, program, run, running
+from ossfn.adapter.demo.s3 import S3Endpoint
 
 READY_SECONDS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where an S3 store listens, and the keys that open it."""
-
-    endpoint: str
-    access_key: str = "demo-access-key"
-    secret_key: str = "demo-secret-key"  # noqa: S105 - of a store that lives for a minute on loopback
-
-    def environment(self) -> dict[str, str]:
-        """The variables with which a plain `boto3.client("s3")` in another process finds this store."""
-        return {
-            "AWS_ENDPOINT_URL_S3": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-
-    def client(self) -> Any:
-        """A boto3 client of this store."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name="us-east-1",
-        )
+def store_on_free_port() -> S3Endpoint:
+    """Where a gateway can be started, known before it is."""
+    return S3Endpoint(f"http://127.0.0.1:{free_port()}", "demo-access-key", "demo-secret-key")
 
 
 def webhook_arn(name: str) -> str:
@@ -55,13 +30,13 @@ def format_volume(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def gateway(directory: Path, store: Store, webhooks: Mapping[str, str]) -> Iterator[Running]:
+def gateway(directory: Path, store: S3Endpoint, webhooks: Mapping[str, str]) -> Iterator[Running]:
     """Serve the volume of this directory as `store` while the block runs; it is ready when the block begins.
 
     `webhooks` maps names to the URLs that notifications are posted to; the gateway sends each a HEAD before it serves,
     so they must answer by then.
     """
-    address = store.endpoint.removeprefix("http://")
+    address = store.url.removeprefix("http://")
     quiet = ["--no-usage-report", "--no-agent", "--no-banner", "--no-bgjob"]
     like_s3 = ["--multi-buckets", "--keep-etag", "--object-tag", "--object-meta"]
     places = ["--cache-dir", "memory", "--metrics", "127.0.0.1:0"]
@@ -71,7 +46,7 @@ def gateway(directory: Path, store: Store, webhooks: Mapping[str, str]) -> Itera
         yield process
 
 
-def _environment(store: Store, webhooks: Mapping[str, str]) -> dict[str, str]:
+def _environment(store: S3Endpoint, webhooks: Mapping[str, str]) -> dict[str, str]:
     environment = {"MINIO_ROOT_USER": store.access_key, "MINIO_ROOT_PASSWORD": store.secret_key}
     for name, url in webhooks.items():
         environment[f"MINIO_NOTIFY_WEBHOOK_ENABLE_{name}"] = "on"
@@ -79,9 +54,9 @@ def _environment(store: Store, webhooks: Mapping[str, str]) -> dict[str, str]:
     return environment
 
 
-def _answers(store: Store) -> bool | None:
+def _answers(store: S3Endpoint) -> bool | None:
     try:
-        return httpx.get(f"{store.endpoint}/minio/health/live", timeout=1.0, trust_env=False).is_success or None
+        return httpx.get(f"{store.url}/minio/health/live", timeout=1.0, trust_env=False).is_success or None
     except httpx.TransportError:
         return None
 
