@@ -1,0 +1,254 @@
+"""What the S3 notification API does: each operation on buckets and their rules, for a caller whose signature holds."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NoReturn
+from urllib.parse import unquote
+
+from ossfn.trigger_registry.errors import NoSuchBucket, PreconditionFailed, RegistryError, RegistryUnavailable
+from ossfn.trigger_registry.keys import Credential, KeyRing
+from ossfn.trigger_registry.overlap import MINIO_TEXT, S3_TEXT
+from ossfn.trigger_registry.registry import Registry
+from ossfn.trigger_registry.rules import Bucket, Rule
+from ossfn.trigger_registry.s3_errors import S3Error, from_registry
+from ossfn.trigger_registry.s3_xml import (
+    parse_location,
+    parse_notification,
+    render_buckets,
+    render_location,
+    render_notification,
+)
+from ossfn.trigger_registry.sigv4 import Request, check, claimed
+
+_REGION = re.compile("[A-Za-z0-9-]{1,63}")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, but for the headers that every answer has."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """What a request is about; an empty bucket is the service itself, a key an object, which lives elsewhere."""
+
+    bucket: str
+    key: str
+    asked: frozenset[str]
+    """The subresources in the query: `notification`, `location` …"""
+
+
+class Door:
+    """Takes one request after another, from many threads; nothing is kept between them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        keys: KeyRing,
+        clock: Callable[[], float],
+        auto_create_buckets: bool,
+        hosts: re.Pattern[str],
+    ) -> None:
+        self._registry = registry
+        self._keys = keys
+        self._clock = clock
+        self._auto_create_buckets = auto_create_buckets
+        self._hosts = hosts
+
+    def answer(self, request: Request) -> Reply:
+        """Raises S3Error for everything that is refused."""
+        try:
+            caller = self._caller(request)
+            self._registry.refresh()  # another process may have changed the bucket a moment ago
+            return self._do(request, self._address(request), caller)
+        except RegistryUnavailable as error:
+            _log.warning("the trigger registry is unavailable: %s", error)
+            raise from_registry(error) from error
+        except RegistryError as error:
+            raise _in_minio_words(from_registry(error), request) from error
+
+    def _caller(self, request: Request) -> Credential:
+        claim = claimed(request)
+        caller = self._keys.find(claim.access_key)
+        if caller is None:
+            raise S3Error("InvalidAccessKeyId", fields=[("AWSAccessKeyId", claim.access_key)])
+        check(request, claim, caller.secret, self._clock())
+        return caller
+
+    def _address(self, request: Request) -> _Address:
+        host = re.sub(r":\d+$", "", request.header("host") or "")
+        named = self._hosts.fullmatch(host)
+        path = unquote(request.path).removeprefix("/")
+        asked = frozenset(name for name, _ in request.parameters if not re.match("x-amz-|x-id$", name, re.IGNORECASE))
+        if named and named["bucket"]:
+            return _Address(named["bucket"], path, asked)
+        bucket, _, key = path.partition("/")
+        return _Address(bucket, key, asked)
+
+    def _do(self, request: Request, address: _Address, caller: Credential) -> Reply:
+        if address.key:
+            raise S3Error(
+                "NotImplemented", "Objects are not kept here, only buckets' trigger rules: ask the object store."
+            )
+        if not address.bucket:
+            return self._list_buckets(caller) if request.method == "GET" else _refuse_method("GET")
+        match sorted(address.asked):
+            case ["notification"]:
+                return self._do_notification(request, address.bucket, caller)
+            case ["location"]:
+                return self._location(request, address.bucket, caller)
+            case []:
+                return self._do_bucket(request, address.bucket, caller)
+            case others:
+                raise S3Error(
+                    "NotImplemented",
+                    f"Of a bucket's settings, only notification and location are kept here, not {', '.join(others)}.",
+                )
+
+    def _do_notification(self, request: Request, name: str, caller: Credential) -> Reply:
+        match request.method:
+            case "GET":
+                bucket = self._owned(name, request, caller)
+                return Reply(render_notification(bucket.rules), headers=_etag(bucket))
+            case "PUT":
+                return self._put_notification(request, name, caller)
+            case _:
+                return _refuse_method("GET, PUT")
+
+    def _do_bucket(self, request: Request, name: str, caller: Credential) -> Reply:
+        match request.method:
+            case "PUT":
+                return self._create(request, name, caller)
+            case "HEAD":
+                bucket = self._owned(name, request, caller)
+                return Reply(headers=(("x-amz-bucket-region", bucket.region),))
+            case "DELETE":
+                bucket = self._owned(name, request, caller)
+                self._registry.delete_bucket(name, actor=caller.access_key, if_generation=bucket.generation)
+                return Reply(status=204)
+            case "GET":
+                raise S3Error("NotImplemented", "Objects are not kept here and cannot be listed: ask the object store.")
+            case _:
+                return _refuse_method("PUT, HEAD, DELETE")
+
+    def _location(self, request: Request, name: str, caller: Credential) -> Reply:
+        if request.method != "GET":
+            return _refuse_method("GET")
+        return Reply(render_location(self._owned(name, request, caller).region))
+
+    def _list_buckets(self, caller: Credential) -> Reply:
+        mine = [bucket for bucket in self._registry.buckets() if bucket.owner in ("", caller.owner)]
+        return Reply(render_buckets(caller.owner, [(bucket, self._date(bucket)) for bucket in mine]))
+
+    def _date(self, bucket: Bucket) -> str:
+        """When the bucket was last changed, which S3 allows for its CreationDate."""
+        changes = self._registry.history(bucket.name, limit=1)
+        return f"{datetime.fromtimestamp(changes[0].at if changes else 0, UTC):%Y-%m-%dT%H:%M:%S.000Z}"
+
+    def _create(self, request: Request, name: str, caller: Credential) -> Reply:
+        region = parse_location(request.body)
+        if region and not _REGION.fullmatch(region):
+            raise S3Error("InvalidLocationConstraint", fields=[("LocationConstraint", region)])
+        bucket = self._find(name)
+        if bucket is None:
+            self._registry.put_bucket(name, actor=caller.access_key, region=region, owner=caller.owner)
+        elif bucket.owner not in ("", caller.owner):
+            raise S3Error("BucketAlreadyExists")
+        elif region not in (None, bucket.region):
+            raise S3Error("BucketAlreadyOwnedByYou", f"You have this bucket already, in {bucket.region}.")
+        return Reply(headers=(("Location", f"/{name}"),))
+
+    def _put_notification(self, request: Request, name: str, caller: Credential) -> Reply:
+        if self._auto_create_buckets and not request.header("if-match") and self._find(name) is None:
+            return self._put_first_rules(request, name, caller)
+        return self._put_rules(request, self._owned(name, request, caller), caller)
+
+    def _put_first_rules(self, request: Request, name: str, caller: Credential) -> Reply:
+        """Make the bucket for its rules, and leave nothing of it when they are refused."""
+        _check_owner(caller.owner, request, caller)
+        parse_notification(request.body)
+        try:
+            made = self._registry.put_bucket(name, actor=caller.access_key, owner=caller.owner, if_generation=0)
+        except PreconditionFailed:  # someone else made it a moment ago
+            self._registry.refresh()
+            return self._put_rules(request, self._owned(name, request, caller), caller)
+        try:
+            return self._put_rules(request, made, caller)
+        except RegistryError:
+            with contextlib.suppress(RegistryError):  # it is no longer as we made it, so it is someone's
+                self._registry.delete_bucket(name, actor=caller.access_key, if_generation=made.generation)
+            raise
+
+    def _put_rules(self, request: Request, bucket: Bucket, caller: Credential) -> Reply:
+        bucket = self._registry.put_rules(
+            bucket.name,
+            [_with_the_unsaid(rule, bucket) for rule in parse_notification(request.body)],
+            actor=caller.access_key,
+            if_generation=_wanted_generation(request, bucket),
+            skip_destination_validation=(request.header("x-amz-skip-destination-validation") or "").lower() == "true",
+        )
+        return Reply(headers=_etag(bucket))
+
+    def _find(self, name: str) -> Bucket | None:
+        try:
+            return self._registry.bucket(name)
+        except NoSuchBucket:
+            return None
+
+    def _owned(self, name: str, request: Request, caller: Credential) -> Bucket:
+        bucket = self._registry.bucket(name)
+        _check_owner(bucket.owner, request, caller)
+        return bucket
+
+
+def _check_owner(owner: str, request: Request, caller: Credential) -> None:
+    """A bucket is its owner's; one that has none, as the JSON API makes it, is everyone's who has a key."""
+    expected = request.header("x-amz-expected-bucket-owner")
+    if owner not in ("", caller.owner) or expected not in (None, owner):
+        raise S3Error("AccessDenied")
+
+
+def _with_the_unsaid(rule: Rule, bucket: Bucket) -> Rule:
+    """What an S3 document cannot say stays as the rule of the same Id has it: clients write back what they read."""
+    old = next((old for old in bucket.rules if rule.id and old.id == rule.id), None)
+    if old is None:
+        return rule
+    return replace(old, events=rule.events, keys=rule.keys, targets=rule.targets, as_put=rule.as_put)
+
+
+def _wanted_generation(request: Request, bucket: Bucket) -> int | None:
+    given = request.header("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    if _tag(bucket) not in [tag.strip() for tag in given.split(",")]:
+        raise S3Error("PreconditionFailed", fields=[("Condition", "If-Match")])
+    return bucket.generation
+
+
+def _tag(bucket: Bucket) -> str:
+    return f'"{bucket.generation}"'
+
+
+def _etag(bucket: Bucket) -> tuple[tuple[str, str], ...]:
+    return (("ETag", _tag(bucket)),)
+
+
+def _refuse_method(allowed: str) -> NoReturn:
+    raise S3Error("MethodNotAllowed", headers=[("Allow", allowed)])
+
+
+def _in_minio_words(error: S3Error, request: Request) -> S3Error:
+    """By MinIO's sentence in the message, `mc event add --ignore-existing` knows that a rule is there already."""
+    if error.message == S3_TEXT and (request.header("user-agent") or "").startswith("MinIO "):
+        return S3Error(error.code, f"{S3_TEXT} {MINIO_TEXT}", fields=error.fields, xml=error.xml)
+    return error
