@@ -40,7 +40,7 @@ def main() -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     try:
         with tempfile.TemporaryDirectory(prefix="ossfn-demo-") as directory:
-            return demo(Path(directory), Console(), once=once)
+            return demo(Path(directory), Console(markup=False, highlight=False), once=once)
     except StartFailed as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -58,9 +58,9 @@ def demo(directory: Path, console: Console, *, once: bool) -> int:
         watcher = Watcher(ready.service)
         seen = watch(watcher, show, pool.submit(play, ready, asked))
         faults = missing(ready, seen)
-        console.print(*faults or [summary(seen, asked)], sep="\n", markup=False, highlight=False, soft_wrap=True)
+        console.print(*faults or [summary(seen, asked)], sep="\n", soft_wrap=True)
         if not once:
-            console.print(what_to_try(ready), markup=False, highlight=False, soft_wrap=True)
+            console.print(what_to_try(ready), soft_wrap=True)
             stay(watcher, show)
     return 1 if faults else 0
 

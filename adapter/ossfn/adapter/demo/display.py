@@ -64,6 +64,6 @@ def _lines(console: Console, asked: Asked) -> Show:
         for each in seen:
             if each.state != "pending" and each.id not in shown:
                 shown.add(each.id)
-                console.print(*_cells(each, asked), sep="  ", markup=False, highlight=False, soft_wrap=True)
+                console.print(*_cells(each, asked), sep="  ", soft_wrap=True)
 
     return show

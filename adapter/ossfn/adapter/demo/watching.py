@@ -13,16 +13,15 @@ Asked = dict[tuple[str, str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One delivery as it stands. Times in Unix seconds."""
+    """One delivery as it stands."""
 
     id: str
     call: Call
     store: str
     """The dialect of the notification."""
     state: str
-    accepted_at: float
     called_at: float | None
-    """When the function was called last; None before the first call has ended."""
+    """When the function was called last, in Unix seconds; None before the first call has ended."""
     seconds: float
     """How long that call took."""
     reason: str
@@ -30,21 +29,21 @@ class Seen:
 
 
 class Watcher:
-    """Reads all deliveries at each look, and the attempts of those that have changed."""
+    """Reads the deliveries at each look, and the attempts of those that have not ended before."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._known: dict[tuple[str, str, int], Seen] = {}
+        self._ended: dict[str, Seen] = {}
 
     def look(self) -> list[Seen]:
         """The last deliveries, oldest first."""
-        return [self._seen(delivery) for delivery in self._service.deliveries()]
+        return [self._ended.get(delivery["id"]) or self._seen(delivery) for delivery in self._service.deliveries()]
 
     def _seen(self, delivery: Mapping[str, Any]) -> Seen:
-        now = (delivery["id"], delivery["state"], delivery["attempt"])
-        if now not in self._known:
-            self._known[now] = seen(delivery, self._service.attempts(delivery["id"]))
-        return self._known[now]
+        now = seen(delivery, self._service.attempts(delivery["id"]))
+        if now.state != "pending":
+            self._ended[now.id] = now
+        return now
 
 
 def seen(delivery: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> Seen:
@@ -58,7 +57,6 @@ def seen(delivery: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> 
         call=call,
         store=event["dialect"],
         state=delivery["state"],
-        accepted_at=delivery["accepted_at"],
         called_at=last.get("started_at"),
         seconds=last.get("seconds", 0.0),
         reason=last.get("reason", ""),
