@@ -39,7 +39,7 @@ def test_once_shows_every_call_and_cleans_up(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for call in expected_calls():
         event = call.event.removeprefix("s3:")
-        assert f"{event}  {call.bucket}/{call.key}  {call.rule}  {call.function}  delivered" in done.stdout
+        assert f"{event}  {call.bucket}/{call.key}  {call.rule} → {call.function}  delivered" in done.stdout
     assert f"All {len(expected_calls())} expected calls were made" in done.stdout
     assert leftovers(tmp_path) == []
 

@@ -1,8 +1,9 @@
-"""Deliveries on the screen: a table that changes in place, or plain lines where the output is no terminal."""
+"""Deliveries on the screen: a table that changes in place, or plain lines where there is no terminal or no room."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -12,19 +13,20 @@ from ossfn.adapter.demo.watching import Asked, Seen
 Show = Callable[[Sequence[Seen]], None]
 
 _STYLES = {"delivered": "green", "dead": "red"}
-_HEADINGS = ("from", "event", "object", "rule", "function", "result", "after")
-_ROOM = 8
-"""Lines of the terminal that are not for deliveries."""
+_TABLE_WIDTH = 100
+"""Characters; with fewer, the keys could not be told apart."""
+_OTHER_LINES = 8
+"""Lines of the terminal that deliveries leave free."""
 
 
 @contextlib.contextmanager
 def display(console: Console, asked: Asked) -> Iterator[Show]:
     """What to call with all deliveries whenever they may have changed."""
-    if not console.is_terminal:
+    if not console.is_terminal or console.width < _TABLE_WIDTH:
         yield _lines(console, asked)
         return
     with Live(console=console, refresh_per_second=10) as live:
-        yield lambda seen: live.update(_table(seen[-max(1, console.height - _ROOM) :], asked))
+        yield lambda seen: live.update(_table(seen[-max(1, console.height - _OTHER_LINES) :], asked))
 
 
 def after_milliseconds(each: Seen, asked: Asked) -> float | None:
@@ -35,22 +37,26 @@ def after_milliseconds(each: Seen, asked: Asked) -> float | None:
 
 def _cells(each: Seen, asked: Asked) -> tuple[str, ...]:
     call, after = each.call, after_milliseconds(each, asked)
-    took = f"in {each.seconds * 1000:.0f} ms" if each.called_at is not None else ""
     return (
         each.store,
         call.event.removeprefix("s3:"),
         f"{call.bucket}/{call.key}",
-        call.rule,
-        call.function,
-        " ".join(filter(None, (each.state, took, each.reason))),
+        f"{call.rule} → {call.function}",
+        f"{each.state}: {each.reason}" if each.reason else each.state,
         "" if after is None else f"{after:.0f} ms",
+        "" if each.called_at is None else f"{each.seconds * 1000:.0f} ms",
     )
 
 
 def _table(seen: Sequence[Seen], asked: Asked) -> Table:
-    table = Table(title="event → rule → function")
-    for heading in _HEADINGS:
-        table.add_column(heading, overflow="fold", justify="right" if heading == "after" else "left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("store", no_wrap=True)
+    table.add_column("event", no_wrap=True, max_width=20)
+    table.add_column("object", no_wrap=True, min_width=20, ratio=1)
+    table.add_column("rule → function", no_wrap=True)
+    table.add_column("result", no_wrap=True, max_width=30)
+    table.add_column("called after", justify="right", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
     for each in seen:
         table.add_row(*_cells(each, asked), style=_STYLES.get(each.state, "yellow"))
     return table
@@ -64,6 +70,7 @@ def _lines(console: Console, asked: Asked) -> Show:
         for each in seen:
             if each.state != "pending" and each.id not in shown:
                 shown.add(each.id)
-                console.print(*_cells(each, asked), sep="  ", soft_wrap=True)
+                *words, after, took = _cells(each, asked)
+                console.print(*words, f"called after {after or '?'}", f"took {took}", sep="  ", soft_wrap=True)
 
     return show
