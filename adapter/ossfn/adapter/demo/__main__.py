@@ -97,7 +97,8 @@ def stay(watcher: Watcher, show: Show) -> None:
 
 def summary(seen: Sequence[Seen], asked: Asked) -> str:
     """What was seen, in one line."""
-    after = [milliseconds for each in seen if (milliseconds := after_milliseconds(each, asked)) is not None]
+    uploads = [each for each in seen if each.call.bucket == UPLOADS]
+    after = [milliseconds for each in uploads if (milliseconds := after_milliseconds(each, asked)) is not None]
     calls, thumbnails = len(expected_calls()), len(expected_thumbnails())
     return (
         f"All {calls} expected calls were made, and the {thumbnails} thumbnails are pictures. "

@@ -71,6 +71,7 @@ def _lines(console: Console, asked: Asked) -> Show:
             if each.state != "pending" and each.id not in shown:
                 shown.add(each.id)
                 *words, after, took = _cells(each, asked)
-                console.print(*words, f"called after {after or '?'}", f"took {took}", sep="  ", soft_wrap=True)
+                times = f"called after {after}, took {took}" if after else f"took {took}"
+                console.print(*words, times, sep="  ", soft_wrap=True)
 
     return show
