@@ -12,7 +12,10 @@ State = Literal["pending", "delivered", "dead", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery as ingest makes it, before anything was tried. `target` is a target id: `function:NAME` or `callback:URL`."""
+    """A delivery as ingest makes it, before anything was tried.
+
+    `target` is a target id: `function:NAME` or `callback:URL`.
+    """
 
     id: str
     target: str

@@ -15,15 +15,15 @@ class ObjectEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     bucket: str
     key: str
     time: str
-    """RFC 3339 in UTC, e.g. `2026-11-22T15:57:26.221Z`."""
+    """RFC 3339 in UTC, e.g. `2026-11-22T15:57:26.221Z`; empty when the store told none."""
     dialect: str
-    """The notification format it came in: `aws`, `minio`, `ceph`, `seaweedfs`, `jd`, `jd-function`, `eventbridge`, `cloudevents`."""
+    """The notification format it came in: `aws`, `sns`, `minio`, `ceph`, `eventbridge`, `seaweedfs`, `jd` …"""
     event_source: str
     """The record's own `eventSource` (`aws:s3`, `minio:s3`, `ceph:s3`, `oss` …)."""
     record: msgspec.Raw
     region: str = ""
     raw_key: str = ""
-    """The key as the record spells it (form-encoded on AWS and MinIO)."""
+    """The key as the record spells it: form-encoded, but plain from Ceph."""
     raw_name: str = ""
     """The event name as the record spells it."""
     size: int | None = None

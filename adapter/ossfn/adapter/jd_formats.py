@@ -77,16 +77,21 @@ def _owner(record: _Json) -> str:
 
 
 def _callback_variables(record: _Json) -> _Json:
-    """What the uploader put into `x-oss-callback-` parameters; only JD's own records have it."""
-    variables = record.get("callBackVar")
+    """What the uploader put into `x-oss-callback-` parameters; only what came from JD has it."""
+    variables = _at(record, "original", "callBackVar") or _at(record, "original", "detail", "callBackVar")
     return variables if isinstance(variables, dict) else {"callBackVars": {}}
 
 
-def _text(record: Any, *path: str) -> str:
-    """A member deep inside the record, whose shape nobody has checked; empty when it is not there."""
+def _text(record: _Json, *path: str) -> str:
+    text = _at(record, *path)
+    return text if isinstance(text, str) else ""
+
+
+def _at(value: Any, *path: str) -> Any:
+    """A member deep inside the record, whose shape nobody has checked; None when it is not there."""
     for name in path:
-        record = record.get(name) if isinstance(record, dict) else None
-    return record if isinstance(record, str) else ""
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _rfc_1123(time: str) -> str:

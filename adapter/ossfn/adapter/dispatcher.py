@@ -1,0 +1,152 @@
+"""MAIN PATH 2: claim what is due, send it, settle what came of it. Each target has a lane of its own."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ossfn.adapter.backend import BackendUnavailable, DeliveryQueue
+from ossfn.adapter.delivery import Attempt, Delivery, NextStep, Outcome, Settlement
+from ossfn.adapter.retry import RetryPolicy
+
+
+class Lanes(Protocol):
+    """What the dispatcher asks of a target."""
+
+    def concurrency_of(self, target: str) -> int:
+        """How many deliveries it takes at a time."""
+        ...
+
+    async def send(self, delivery: Delivery) -> tuple[Outcome, Attempt]:
+        """Try once; whatever the target does is a value."""
+        ...
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[Delivery] = field(default_factory=deque)
+    senders: int = 0
+
+
+class Dispatcher:
+    """Runs until stopped. `dice` gives numbers in [0, 1) for the jitter; `on_attempt` hears of each try."""
+
+    CLAIM = 1024
+    """Deliveries claimed at a time."""
+    PER_TARGET = 256
+    """Deliveries in hand for one target: enough to keep it busy, few enough to be given back soon."""
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        lanes: Lanes,
+        policy: RetryPolicy,
+        *,
+        clock: Callable[[], float],
+        dice: Callable[[], float],
+        on_attempt: Callable[[Delivery, Attempt, NextStep], None],
+    ) -> None:
+        self._queue = queue
+        self._targets = lanes
+        self._policy = policy
+        self._clock = clock
+        self._dice = dice
+        self._on_attempt = on_attempt
+        self._lanes: dict[str, _Lane] = {}
+        self._held: dict[str, int] = {}
+        self._settled: list[Settlement] = []
+        self._something_settled = asyncio.Event()
+        self._senders: set[asyncio.Task[None]] = set()  # asyncio itself holds its tasks only weakly
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Claim, send and settle until `stop`; a backend that does not answer is asked again."""
+        settler = asyncio.create_task(self._settle())
+        try:
+            while not self._stopping:
+                await self._queue.wait(1.0)
+                await self._claim()
+        finally:
+            await self._finish(settler)
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is being sent has ended."""
+        self._stopping = True
+
+    async def _claim(self) -> None:
+        try:
+            claimed = await self._queue.claim(limit=self.CLAIM, per_target=self.PER_TARGET, held=self._held)
+        except BackendUnavailable:
+            await asyncio.sleep(1.0)
+            return
+        for delivery in claimed:
+            self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
+        target = delivery.target
+        self._held[target] = self._held.get(target, 0) + 1
+        lane = self._lanes.setdefault(target, _Lane())
+        lane.waiting.append(delivery)
+        if lane.senders < self._targets.concurrency_of(target):
+            lane.senders += 1
+            sender = asyncio.create_task(self._send(target, lane))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+
+    async def _send(self, target: str, lane: _Lane) -> None:
+        try:
+            while lane.waiting and not self._stopping:
+                delivery = lane.waiting.popleft()
+                if delivery.lease_until > self._clock():  # else somebody else has it by now
+                    outcome, attempt = await self._targets.send(delivery)
+                    self._ended(delivery, outcome, attempt)
+                self._let_go(target)
+        finally:
+            lane.senders -= 1
+            if not lane.senders and not lane.waiting:
+                self._lanes.pop(target, None)
+
+    def _let_go(self, target: str) -> None:
+        self._held[target] -= 1
+        if not self._held[target]:
+            del self._held[target]
+
+    def _ended(self, delivery: Delivery, outcome: Outcome, attempt: Attempt) -> None:
+        step = self._policy.next_step(
+            outcome,
+            attempt=delivery.attempt,
+            accepted_at=delivery.accepted_at,
+            now=self._clock(),
+            dice=self._dice(),
+        )
+        self._settled.append(Settlement(delivery, attempt, step))
+        self._something_settled.set()
+        self._on_attempt(delivery, attempt, step)
+
+    async def _settle(self) -> None:
+        """Hand in what has ended, as many at a time as there are."""
+        while True:
+            await self._something_settled.wait()
+            self._something_settled.clear()
+            batch, self._settled = self._settled, []
+            try:
+                await self._queue.settle(batch)
+            except BackendUnavailable:  # what a target took must not be forgotten: it would be sent again
+                self._settled = batch + self._settled
+                self._something_settled.set()
+                await asyncio.sleep(1.0)
+
+    async def _finish(self, settler: asyncio.Task[None]) -> None:
+        """Wait for what is being sent, hand in how it ended, give the rest back."""
+        while self._senders:
+            await asyncio.wait(self._senders)
+        settler.cancel()
+        await asyncio.wait([settler])
+        waiting = [delivery for lane in self._lanes.values() for delivery in lane.waiting]
+        try:
+            if self._settled:
+                await self._queue.settle(self._settled)
+            await self._queue.release(waiting)
+        except BackendUnavailable:
+            return  # their leases end by themselves

@@ -1,0 +1,56 @@
+"""What Prometheus reads at `/metrics`: events and deliveries by state, tries by outcome, what waits for each target."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ossfn.adapter.backend import History
+from ossfn.adapter.delivery import Attempt, DeadLetter, Delivered, Delivery, NextStep, PauseTarget, RetryAt
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+_RESULT = {Delivered: "delivered", RetryAt: "retry", DeadLetter: "dead", PauseTarget: "paused"}
+
+
+class Metrics:
+    """The service's instruments, in a collection of their own."""
+
+    def __init__(self, history: History, *, clock_start: float) -> None:
+        self._history = history
+        self._all = CollectorRegistry()
+        self._attempts = Counter("ossfn_attempts", "Tries, by what followed", ["target", "result"], registry=self._all)
+        self._attempt_seconds = self._histogram("ossfn_attempt_seconds", "How long a try took")
+        self._delivery_seconds = self._histogram("ossfn_delivery_seconds", "From accepted to delivered")
+        self._events = self._gauge("ossfn_events", "Events received, by what became of them", "kind")
+        self._deliveries = self._gauge("ossfn_deliveries", "Deliveries by state; accepted is their sum", "state")
+        self._waiting = self._gauge("ossfn_waiting", "Deliveries that wait, by target", "target")
+        self._oldest = self._gauge("ossfn_oldest_accepted_seconds", "When the oldest was accepted, Unix time", "target")
+        self._missing = Gauge("ossfn_conservation", "Accepted deliveries in no state; must be 0", registry=self._all)
+        self._ready = Gauge("ossfn_ready", "1 while notifications are accepted", registry=self._all)
+        Gauge("ossfn_started_seconds", "When the service started, Unix time", registry=self._all).set(clock_start)
+
+    def _gauge(self, name: str, text: str, label: str) -> Gauge:
+        return Gauge(name, text, [label], registry=self._all)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(name, text, buckets=_SECONDS, registry=self._all)
+
+    def attempt(self, delivery: Delivery, attempt: Attempt, step: NextStep) -> None:
+        """One try has ended."""
+        self._attempts.labels(delivery.target, _RESULT[type(step)]).inc()
+        self._attempt_seconds.observe(attempt.seconds)
+        if isinstance(step, Delivered):
+            self._delivery_seconds.observe(max(0.0, attempt.started_at + attempt.seconds - delivery.accepted_at))
+
+    async def render(self, *, ready: bool) -> bytes:
+        """The text to be scraped; the counts are read from the outbox at this moment."""
+        stats = await self._history.stats()
+        self._ready.set(ready)
+        for kind in ("events", "unmatched", "duplicates"):
+            self._events.labels(kind).set(getattr(stats, kind))
+        for state in ("accepted", "delivered", "dead", "pending", "cancelled"):
+            self._deliveries.labels(state).set(getattr(stats, state))
+        self._missing.set(stats.accepted - stats.delivered - stats.dead - stats.pending - stats.cancelled)
+        self._waiting.clear()
+        self._oldest.clear()
+        for target, (count, oldest) in (await self._history.pending_by_target()).items():
+            self._waiting.labels(target).set(count)
+            self._oldest.labels(target).set(oldest)
+        return generate_latest(self._all)

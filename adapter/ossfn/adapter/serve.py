@@ -1,0 +1,127 @@
+"""Opens the doors of a running service on two ports and closes them when the process is asked to stop."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import uvicorn
+from ossfn.adapter.web.admin_api import admin_app
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from ossfn.adapter.service import Service, running
+from ossfn.adapter.settings import Settings
+from ossfn.adapter.web.health import health_routes
+from ossfn.adapter.web.ingest_api import IngestDoor
+from ossfn.trigger_registry.s3_api import s3_app
+
+
+class _Server(uvicorn.Server):
+    """One of several servers in a process: signals are ours to hear; `ready` is set once it accepts."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(_config(app))
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; prints one JSON line on stdout once both ports answer."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as service:
+        sockets = [_listen(settings.host, port) for port in (settings.port, settings.s3_port)]
+        servers = [_Server(app) for app in (main_app(service), notification_app(service))]
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, sockets, strict=True)
+        ]
+        for server in servers:
+            await server.ready.wait()
+        announce(settings, *(sock.getsockname()[1] for sock in sockets))
+        await stop.wait()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def main_app(service: Service) -> Starlette:
+    """Ingest, health and metrics, and under everything else the JSON API."""
+    door = IngestDoor(service.ingest, service.senders, body_bytes=service.settings.ingest_body_bytes)
+    return Starlette(
+        routes=[
+            door.route,
+            *health_routes(service.metrics, service.backend.healthy),
+            Mount("/", _json_api(service)),
+        ]
+    )
+
+
+def _json_api(service: Service) -> ASGIApp:
+    token = service.settings.api_token
+    return admin_app(
+        registry=service.registry,
+        functions=service.functions,
+        history=service.backend,
+        token=token.get_secret_value() if token else None,
+    )
+
+
+def notification_app(service: Service) -> Starlette:
+    """The S3 notification API."""
+    return s3_app(
+        service.registry,
+        service.keys,
+        clock=time.time,
+        new_request_id=lambda: secrets.token_hex(8).upper(),
+        auto_create_buckets=service.settings.on_loopback,
+    )
+
+
+def announce(settings: Settings, port: int, s3_port: int) -> None:
+    """Say that it is ready: on stdout for whoever started it, in the data directory for the command line."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{port}"
+    ready = {"ready": True, "port": port, "s3_port": s3_port, "console": f"{url}/console/", "url": url}
+    run_file(settings).write_bytes(orjson.dumps(ready))
+    sys.stdout.write(orjson.dumps(ready).decode() + "\n")
+    sys.stdout.flush()
+
+
+def run_file(settings: Settings) -> Path:
+    """Where a service running on this data directory says how to reach it."""
+    return settings.data / "running.json"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(2048)
+    return sock
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, server_header=False, http="httptools", ws="none",
+        timeout_graceful_shutdown=10,
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Every knob of the service with its default and a sentence; read once: command line, `OSSFN_*`, `ossfn.toml`."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from ossfn.adapter.dialects import DIALECTS
+from ossfn.adapter.retry import PRESETS
+
+
+class SourceSettings(BaseModel):
+    """One sender of notifications, `[sources.NAME]`, posting to `/ingest/NAME`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dialect: str = Field("auto", description="Notification format: one of the documented dialects, or `auto`.")
+    region: str = Field("", description="Region of its buckets, for stores that name none in their records.")
+    token: SecretStr | None = Field(None, description="Bearer token that it must send; none: whoever reaches the port.")
+
+    @field_validator("dialect")
+    @classmethod
+    def _known(cls, dialect: str) -> str:
+        if dialect not in DIALECTS:
+            raise ValueError(f"unknown dialect {dialect!r}: use one of {', '.join(DIALECTS)}")
+        return dialect
+
+
+class Settings(BaseSettings):
+    """The whole configuration, frozen. Without any, everything works at once on loopback."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OSSFN_",
+        env_nested_delimiter="__",
+        toml_file="ossfn.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    data: Path = Field(Path("ossfn-data"), description="Directory for everything that ossfn keeps.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; other than loopback needs `api_token` and source tokens."
+    )
+    port: int = Field(8450, ge=0, le=65535, description="Port of ingest, JSON API and metrics; 0 picks a free one.")
+    s3_port: int = Field(8451, ge=0, le=65535, description="Port of the S3 notification API; 0 picks a free one.")
+    registry_url: str = Field("", description="Where rules are kept; empty: `registry.db` in the data directory.")
+    backend_url: str = Field("", description="Where deliveries are kept; empty: `outbox.db` in the data directory.")
+    api_token: SecretStr | None = Field(None, description="Bearer token for the JSON API; none: loopback only.")
+    sources: dict[str, SourceSettings] = Field(
+        {}, description="Senders of notifications by name; none: `auto`, loopback only."
+    )
+    ingest_body_bytes: int = Field(6 * 1024 * 1024, gt=0, description="Largest notification taken, in bytes.")
+    cloudevents: Literal["safe", "strict"] = Field(
+        "safe",
+        description="`safe`: ids unique per record, subject decoded; `strict`: the CNCF table to the letter.",
+    )
+    retry: str = Field("default", description="Retry policy for all targets: one of the presets.")
+    callback_allow: tuple[IPv4Network | IPv6Network, ...] | None = Field(
+        None,
+        description="Networks that callbacks may reach beside public ones; unset: loopback when listening on loopback.",
+    )
+    callback_concurrency: int = Field(8, gt=0, le=1024, description="Deliveries at a time for each callback.")
+    callback_timeout_seconds: float = Field(30.0, gt=0, le=600, description="Time for one try at a callback.")
+    lease_seconds: float = Field(
+        900.0, ge=60, description="After so long a claimed delivery is due again; above any time-out."
+    )
+    duplicate_window_seconds: float = Field(
+        3600.0, ge=0, description="How long a repeated event is known as a duplicate."
+    )
+    retention_days: float = Field(7.0, gt=0, description="How long events whose deliveries all ended well are kept.")
+    max_pending: int = Field(
+        10_000_000, gt=0, description="Deliveries that may wait; above this, notifications get 503."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("retry")
+    @classmethod
+    def _known_policy(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(f"unknown retry policy {name!r}: use one of {', '.join(PRESETS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _safe_to_listen(self) -> Self:
+        if self.on_loopback:
+            return self
+        if self.api_token is None:
+            raise ValueError(f"listening on {self.host} needs OSSFN_API_TOKEN: without it anybody could change rules")
+        open_sources = [name for name, source in self.sources.items() if source.token is None]
+        if open_sources or not self.sources:
+            which = ", ".join(open_sources) or "a [sources.NAME] table"
+            raise ValueError(f"listening on {self.host} needs a token for every source; missing: {which}")
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def registry(self) -> str:
+        """SQLAlchemy URL of the registry."""
+        return self.registry_url or f"sqlite:///{self.data.resolve() / 'registry.db'}"
+
+    @property
+    def backend(self) -> str:
+        """URL of the outbox."""
+        return self.backend_url or f"sqlite:///{self.data.resolve() / 'outbox.db'}"
+
+    @property
+    def callback_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks that callbacks may reach beside public ones."""
+        if self.callback_allow is not None:
+            return self.callback_allow
+        return _LOOPBACK if self.on_loopback else ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line before environment before `ossfn.toml`."""
+        return sources["init_settings"], sources["env_settings"], TomlConfigSettingsSource(settings_cls)
+
+
+_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
