@@ -5,21 +5,31 @@ Pure: no I/O, no clock, no dice. `docs/adding-a-dialect.md` shows how to add a s
 
 from collections.abc import Callable, Mapping
 
-from ossfn.adapter.dialects import notification, s3
+from ossfn.adapter.dialects import cloudevents, eventbridge, jd, notification, s3, seaweedfs, sns
 from ossfn.adapter.dialects.decoded import Confirmation, Decoded, NotDecodable
+from ossfn.adapter.dialects.detect import detect
 from ossfn.adapter.dialects.notification import Notification
 
-__all__ = ["DIALECTS", "Confirmation", "Decoded", "NotDecodable", "decode"]
+__all__ = ["AUTO", "DIALECTS", "Confirmation", "Decoded", "NotDecodable", "decode"]
 
-_Decoder = Callable[[Notification], Decoded | Confirmation]
+AUTO = "auto"
+"""The dialect that is told from each notification itself."""
 
-DIALECTS: dict[str, _Decoder] = {
-    "auto": s3.decode,
+_DECODERS: dict[str, Callable[[Notification], Decoded | Confirmation]] = {
+    "s3": s3.decode,
     "aws": lambda n: s3.decode(n, s3.AWS),
     "minio": lambda n: s3.decode(n, s3.MINIO),
     "minio-listen": lambda n: s3.decode(n, s3.MINIO_LISTEN),
     "ceph": lambda n: s3.decode(n, s3.CEPH),
+    "sns": sns.decode,
+    "eventbridge": eventbridge.decode,
+    "seaweedfs": seaweedfs.decode,
+    "jd": jd.decode_callback,
+    "jd-function": jd.decode_function_event,
+    "cloudevents": cloudevents.decode,
 }
+
+DIALECTS: tuple[str, ...] = (AUTO, *_DECODERS)
 """Every name that a source may give as its dialect."""
 
 
@@ -28,7 +38,9 @@ def decode(dialect: str, headers: Mapping[str, str], body: bytes) -> Decoded | C
 
     `headers` have their names in lower case. NotDecodable says where it is wrong and why; no record of it was taken.
     """
-    decoder = DIALECTS.get(dialect)
-    if decoder is None:
+    if dialect not in DIALECTS:
         raise NotDecodable("$", f"there is no dialect {dialect!r}; known: {', '.join(DIALECTS)}")
-    return decoder(notification.read(headers, body))
+    if dialect in (AUTO, "jd") and (asked := jd.confirmation(headers, body)):
+        return asked
+    read = notification.read(headers, body)
+    return _DECODERS[detect(read) if dialect == AUTO else dialect](read)

@@ -1,7 +1,7 @@
 """What reading a notification can give: events, a subscription to confirm, or the place where it is wrong."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from ossfn.adapter.events import ObjectEvent
 
@@ -40,6 +40,6 @@ class NotDecodable(Exception):
         self.place = place
         self.reason = reason
 
-    def inside(self, outer: str) -> "NotDecodable":
+    def inside(self, outer: str) -> Self:
         """The same fault, seen from outside: `s3.object.key` inside `Records[3]`."""
-        return NotDecodable(outer if self.place == "$" else f"{outer}.{self.place}", self.reason)
+        return type(self)(outer if self.place == "$" else f"{outer}.{self.place}", self.reason)

@@ -33,11 +33,13 @@ class Top(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a dialect decodes. Header names are in lower case; `top` is empty when the body is a JSON array."""
+    """What a dialect decodes. Header names are in lower case."""
 
     headers: Mapping[str, str]
     body: bytes
     top: Top
+    """Empty when the body is an array."""
+    is_array: bool = False
 
 
 _read_top = msgspec.json.Decoder(Top).decode
@@ -51,7 +53,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Notification:
     except UnicodeDecodeError as error:
         raise NotDecodable(f"byte {error.start}", "not UTF-8") from error
     if body.lstrip()[:1] == b"[":
-        return Notification(headers, body, Top())
+        return Notification(headers, body, Top(), is_array=True)
     try:
         return Notification(headers, body, _read_top(body))
     except (msgspec.DecodeError, RecursionError) as error:

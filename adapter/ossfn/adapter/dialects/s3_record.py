@@ -5,19 +5,15 @@ The copies differ in how they write the key; `Store` says how. A record stays by
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 from msgspec import Raw
 
 from ossfn.adapter.dialects.decoded import NotDecodable
-from ossfn.adapter.dialects.fields import check_key, real, utc
+from ossfn.adapter.dialects.fields import Size, Text, check_key, real, user_metadata, utc
 from ossfn.adapter.dialects.notification import fields
 from ossfn.adapter.events import ObjectEvent
 from ossfn.trigger_registry.event_names import canonical
-
-Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Bytes; bounded so that every backend can keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class _Object(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Bucket(msgspec.Struct, frozen=True):
-    name: str
+    name: Text
 
 
 class _S3(msgspec.Struct, frozen=True):
@@ -59,7 +55,7 @@ class _Response(msgspec.Struct, frozen=True):
 
 
 class _Record(msgspec.Struct, frozen=True, rename="camel"):
-    event_name: str
+    event_name: Text
     event_source: str
     s3: _S3
     event_time: str | None = None
@@ -80,7 +76,6 @@ def decode(raw: Raw, store_of: Callable[[str], Store]) -> ObjectEvent | str:
     if name.startswith(_BUCKET_EVENTS):
         return f"{name} is about a bucket, not an object"
     thing = record.s3.object
-    _check_names(name, record)
     response = record.response_elements or _NO_RESPONSE
     return ObjectEvent(
         name=name,
@@ -104,13 +99,6 @@ def decode(raw: Raw, store_of: Callable[[str], Store]) -> ObjectEvent | str:
     )
 
 
-def _check_names(name: str, record: _Record) -> None:
-    if name == "s3:":
-        raise NotDecodable("eventName", "the event name is empty")
-    if not record.s3.bucket.name:
-        raise NotDecodable("s3.bucket.name", "the bucket's name is empty")
-
-
 def _key(raw_key: str, store: Store) -> str:
     try:
         key = store.decode_key(raw_key)
@@ -129,5 +117,5 @@ def _metadata(thing: _Object) -> dict[str, str]:
     given = thing.user_metadata or thing.metadata
     if not given:
         return {}
-    pairs = given.items() if isinstance(given, dict) else ((pair.key, pair.val) for pair in given)
-    return {name[len("x-amz-meta-") :].lower(): value for name, value in pairs if name[:11].lower() == "x-amz-meta-"}
+    pairs = given.items() if isinstance(given, dict) else [(pair.key, pair.val) for pair in given]
+    return user_metadata(pairs)
