@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -13,7 +16,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class RawServer:
-    """A TCP server on loopback that counts its connections."""
+    """A server that counts its connections."""
 
     talk: Talk
     port: int = 0
@@ -48,18 +51,39 @@ class RawServer:
                 await asyncio.sleep(0.001)
 
 
-Serve = Callable[[Talk], Awaitable[RawServer]]
+class Serve(Protocol):
+    """Starts a server on loopback, on a free port unless told, or at a unix socket; it ends with the test."""
+
+    async def __call__(
+        self,
+        talk: Talk,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        path: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> RawServer: ...
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start servers that end with the test."""
+    """Servers for this test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(talk: Talk, host: str = "127.0.0.1", port: int = 0) -> RawServer:
+        async def start(
+            talk: Talk,
+            *,
+            host: str = "127.0.0.1",
+            port: int = 0,
+            path: Path | None = None,
+            tls: ssl.SSLContext | None = None,
+        ) -> RawServer:
             raw = RawServer(talk)
-            server = await asyncio.start_server(raw.connected, host, port, limit=1024 * 1024)
-            raw.port = server.sockets[0].getsockname()[1]
+            if path is not None:
+                server = await asyncio.start_unix_server(raw.connected, path)
+            else:
+                server = await asyncio.start_server(raw.connected, host, port, ssl=tls)
+                raw.port = server.sockets[0].getsockname()[1]
             stack.push_async_callback(stop, server, raw)
             return raw
 

@@ -83,7 +83,7 @@ class HttpSender:
             (b"ossfn-delivery", delivery.id.encode("ascii")),
             (b"ossfn-attempt", b"%d" % delivery.attempt),
             (b"Content-Length", b"%d" % len(body)),
-            *((name.encode("ascii"), value.encode("ascii")) for name, value in (*rendered, *endpoint.headers)),
+            *((name.encode(), value.encode()) for name, value in (*rendered, *endpoint.headers)),
         ]
         seconds = endpoint.timeout_seconds
         timeouts = Timeouts(min(seconds, _CONNECT_SECONDS), seconds, seconds, seconds, seconds)
