@@ -119,7 +119,10 @@ class Door:
         match request.method:
             case "GET":
                 bucket = self._owned(name, request, caller)
-                return Reply(render_notification(bucket.rules), headers=_etag(bucket))
+                return Reply(
+                    render_notification(bucket.rules, filter_names_in_lower_case=_from_minio(request)),
+                    headers=_etag(bucket),
+                )
             case "PUT":
                 return self._put_notification(request, name, caller)
             case _:
@@ -247,8 +250,13 @@ def _refuse_method(allowed: str) -> NoReturn:
     raise S3Error("MethodNotAllowed", headers=[("Allow", allowed)])
 
 
+def _from_minio(request: Request) -> bool:
+    """Whether one of MinIO's own clients asks: mc, and its libraries for Go, Python and JavaScript."""
+    return (request.header("user-agent") or "").startswith("MinIO ")
+
+
 def _in_minio_words(error: S3Error, request: Request) -> S3Error:
     """By MinIO's sentence in the message, `mc event add --ignore-existing` knows that a rule is there already."""
-    if error.message == S3_TEXT and (request.header("user-agent") or "").startswith("MinIO "):
+    if error.message == S3_TEXT and _from_minio(request):
         return S3Error(error.code, f"{S3_TEXT} {MINIO_TEXT}", fields=error.fields, xml=error.xml)
     return error

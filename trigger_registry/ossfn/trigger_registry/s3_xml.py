@@ -1,7 +1,7 @@
 """The XML of the S3 bucket API: what clients put becomes rules, and rules are written as clients read them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 from xml.sax.saxutils import escape
@@ -63,9 +63,13 @@ def parse_location(body: bytes) -> str | None:
     return None if constraint is None else _text(constraint).strip() or None
 
 
-def render_notification(rules: Iterable[Rule]) -> bytes:
-    """The document that gives every rule back as it was put."""
-    return _document("NotificationConfiguration", *map(_configuration, rules))
+def render_notification(rules: Iterable[Rule], *, filter_names_in_lower_case: bool = False) -> bytes:
+    """The document that gives every rule back as it was put.
+
+    Amazon S3 writes the names of filters as `Prefix` and `Suffix`; minio-py takes every name but `prefix` for a suffix.
+    """
+    spell = str.lower if filter_names_in_lower_case else str
+    return _document("NotificationConfiguration", *(_configuration(rule, spell) for rule in rules))
 
 
 def render_location(region: str) -> bytes:
@@ -115,14 +119,14 @@ def _listed(bucket: Bucket, date: str) -> str:
     )
 
 
-def _configuration(rule: Rule) -> str:
+def _configuration(rule: Rule, spell: Callable[[str], str]) -> str:
     as_put = rule.as_put
     return element(
         f"{as_put.element}Configuration",
         text_element("Id", rule.id),
         text_element(as_put.element, as_put.target_text),
         *(text_element("Event", event) for event in rule.events),
-        _filter(as_put.filter_rules),
+        _filter([(spell(name), value) for name, value in as_put.filter_rules]),
     )
 
 

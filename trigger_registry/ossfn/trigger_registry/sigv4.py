@@ -195,7 +195,7 @@ def _check_signature(request: Request, claim: Claim, secret: str) -> None:
 
 def _canonical_path(path: str) -> str:
     """Encoded once more in S3's way: a client may send `~` or `%7E`, but signs `~`."""
-    return quote(unquote_to_bytes(path), safe="/~")
+    return "/".join(quote(unquote_to_bytes(part), safe="~") for part in path.split("/"))
 
 
 class _Verifier(S3SigV4Auth):  # type: ignore[misc]  # botocore carries no types
