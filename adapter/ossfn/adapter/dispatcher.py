@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
+
 from ossfn.adapter.backend import BackendUnavailable, DeliveryQueue
-from ossfn.adapter.delivery import Attempt, Delivery, NextStep, Outcome, Settlement
+from ossfn.adapter.delivery import Attempt, Delivery, Failed, NextStep, Outcome, Settlement
 from ossfn.adapter.retry import RetryPolicy
+
+log = structlog.get_logger()
 
 
 class Lanes(Protocol):
@@ -99,13 +103,22 @@ class Dispatcher:
             while lane.waiting and not self._stopping:
                 delivery = lane.waiting.popleft()
                 if delivery.lease_until > self._clock():  # else somebody else has it by now
-                    outcome, attempt = await self._targets.send(delivery)
-                    self._ended(delivery, outcome, attempt)
+                    self._ended(delivery, *await self._try(delivery))
                 self._let_go(target)
         finally:
             lane.senders -= 1
             if not lane.senders and not lane.waiting:
                 self._lanes.pop(target, None)
+
+    async def _try(self, delivery: Delivery) -> tuple[Outcome, Attempt]:
+        started = self._clock()
+        try:
+            return await self._targets.send(delivery)
+        except Exception as bug:
+            # Ours, not the target's; the delivery must come to some end all the same.
+            log.exception("delivery.bug", delivery=delivery.id, target=delivery.target)
+            reason = f"ossfn failed to send it: {bug!r}"
+            return Failed(reason), Attempt(delivery.attempt, started, self._clock() - started, None, reason)
 
     def _let_go(self, target: str) -> None:
         self._held[target] -= 1

@@ -1,4 +1,4 @@
-"""MAIN PATH 1: a notification comes in; decode it, match its events with the rules, keep them, and only then say yes."""
+"""MAIN PATH 1: a notification comes in; decode it, match its events with the rules, keep all, and then say yes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

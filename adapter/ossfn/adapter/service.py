@@ -163,10 +163,12 @@ async def _refresh(registry: Registry) -> None:
 
 async def _clean_up(backend: Backend, keep_seconds: float) -> None:
     """Forget old events a few at a time, so that ingest never waits behind it."""
+    pause = 60.0
     while True:
-        await asyncio.sleep(60)
+        await asyncio.sleep(pause)
         try:
-            while await backend.clean_up(delivered_before=time.time() - keep_seconds, limit=500):
-                await asyncio.sleep(0.1)
+            forgotten = await backend.clean_up(delivered_before=time.time() - keep_seconds, limit=500)
         except BackendUnavailable as fault:
             log.warning("clean_up.failed", reason=str(fault))
+            forgotten = 0
+        pause = 0.1 if forgotten else 60.0
