@@ -21,7 +21,11 @@ from ossfn.adapter.events import ObjectEvent
 from ossfn.adapter.formats import render
 
 TESTS = Path(__file__).parent.parent
-ADAPTER_CASES = json.loads((TESTS / "cases" / "cloudevents.json").read_text())["adapter_on_captures"]
+ADAPTER_CASES = [
+    case
+    for case in json.loads((TESTS / "cases" / "cloudevents.json").read_text())["adapter_on_captures"]
+    if (TESTS / "dialects" / case["capture"]).exists()
+]
 
 
 def captured(path: str) -> list[ObjectEvent]:
@@ -70,9 +74,6 @@ def test_every_attribute_of_a_captured_put() -> None:
 @pytest.mark.parametrize("case", ADAPTER_CASES, ids=lambda case: case["capture"])
 def test_strict_mode_is_the_published_table_to_the_letter(case: dict[str, Any]) -> None:
     """What the specification's `aws-s3` adapter gives on real captures; a part that is missing is empty, not `None`."""
-    path = TESTS / "dialects" / case["capture"]
-    if not path.exists():
-        pytest.skip(f"{case['capture']} is not among the captures here")
     wanted = dict(case["adapter_attributes"])
     wanted["id"] = {"None.None": "our-id"}.get(wanted["id"], wanted["id"].replace("None", ""))
     seen = [attributes(event, "strict") for event in captured(case["capture"])]
@@ -164,14 +165,12 @@ def test_another_ossfn_reads_what_is_sent() -> None:
     one = body_of("structured", ours)[1]
     sent = [body_of("structured", ours), body_of("binary", ours)]
     sent += [({}, cloudevent.batch([one, body_of("structured", other)[1]]))]
-    for headers, body in sent:
+    for (headers, body), originals in zip(sent, ([ours], [ours], [ours, other]), strict=True):
         decoded = decode("auto", headers, body)
         assert isinstance(decoded, Decoded)
-        for event, original in zip(decoded.events, (ours, other), strict=False):
+        for event, original in zip(decoded.events, originals, strict=True):
             assert event.metadata == {**original.metadata, "ossfn-hops": "2"}
-            carried = replace(event, dialect=original.dialect, metadata=original.metadata)
-            assert carried == original
-    assert len(decoded.events) == 2
+            assert replace(event, dialect=original.dialect, metadata=original.metadata) == original
 
 
 def test_an_unknown_format_is_our_mistake() -> None:

@@ -8,16 +8,21 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec import Raw
 
 from ossfn.adapter.events import ObjectEvent
 
 _Json = dict[str, Any]
 
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_NOTHING = Raw(b"")
+
 
 def callback(event: ObjectEvent) -> bytes:
     """The body that JD Cloud OSS posts to a callback address."""
-    record = orjson.loads(event.record)
+    record = event.record
     return _records(
         {
             "eventVersion": "1.0",
@@ -36,7 +41,7 @@ def callback(event: ObjectEvent) -> bytes:
 
 def function_event(event: ObjectEvent, event_id: str) -> bytes:
     """The event that JD Cloud Function Service hands to a handler."""
-    record = orjson.loads(event.record)
+    record = event.record
     owner = _owner(record)
     detail = {
         "eventName": event.name,
@@ -63,7 +68,7 @@ def _records(record: _Json) -> bytes:
     return orjson.dumps({"Records": [record]})
 
 
-def _s3(event: ObjectEvent, record: _Json, more: _Json) -> _Json:
+def _s3(event: ObjectEvent, record: Raw, more: _Json) -> _Json:
     return {
         "s3SchemaVersion": "1.0",
         "configurationId": _text(record, "s3", "configurationId"),
@@ -72,26 +77,31 @@ def _s3(event: ObjectEvent, record: _Json, more: _Json) -> _Json:
     }
 
 
-def _owner(record: _Json) -> str:
+def _owner(record: Raw) -> str:
     return _text(record, "s3", "bucket", "ownerIdentity", "principalId")
 
 
-def _callback_variables(record: _Json) -> _Json:
+def _callback_variables(record: Raw) -> orjson.Fragment:
     """What the uploader put into `x-oss-callback-` parameters; only what came from JD has it."""
     variables = _at(record, "original", "callBackVar") or _at(record, "original", "detail", "callBackVar")
-    return variables if isinstance(variables, dict) else {"callBackVars": {}}
+    return orjson.Fragment(variables or b'{"callBackVars":{}}')
 
 
-def _text(record: _Json, *path: str) -> str:
-    text = _at(record, *path)
-    return text if isinstance(text, str) else ""
+def _text(record: Raw, *path: str) -> str:
+    try:
+        return msgspec.json.decode(_at(record, *path), type=str)
+    except msgspec.DecodeError:
+        return ""
 
 
-def _at(value: Any, *path: str) -> Any:
-    """A member deep inside the record, whose shape nobody has checked; None when it is not there."""
+def _at(record: Raw, *path: str) -> bytes:
+    """The JSON of a member deep inside the record, of which only what routes it was ever read; empty when not there."""
     for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+        try:
+            record = _members(record).get(name, _NOTHING)
+        except (msgspec.DecodeError, RecursionError):
+            return b""
+    return bytes(record)
 
 
 def _rfc_1123(time: str) -> str:
