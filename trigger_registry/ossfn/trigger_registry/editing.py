@@ -1,6 +1,6 @@
 """A bucket's rules after a change was asked for: names made where they are missing, order kept. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ossfn.trigger_registry.errors import NoSuchRule, RuleExists
@@ -11,14 +11,15 @@ from ossfn.trigger_registry.validation import is_valid_name
 
 
 def with_names(rules: Sequence[Rule], now: Bucket, new_name: Callable[[], str], limits: Limits) -> list[Rule]:
-    """Every rule with a name and an Id, as JD Cloud has it; a rule that keeps its Id keeps its name."""
-    known = {rule.id: rule.name for rule in now.rules}
-    return [_named(rule, known, new_name, limits) for rule in rules]
+    """Every rule with a name and an Id; one that comes with either keeps the other that it has in the bucket."""
+    names = {rule.id: rule.name for rule in now.rules}
+    ids = {rule.name: rule.id for rule in now.rules}
+    named = [replace(rule, name=rule.name or _name_of(rule, names, limits) or new_name()) for rule in rules]
+    return [replace(rule, id=rule.id or ids.get(rule.name, rule.name)) for rule in named]
 
 
-def _named(rule: Rule, known: dict[str, str], new_name: Callable[[], str], limits: Limits) -> Rule:
-    name = rule.name or (rule.id if is_valid_name(rule.id, limits) else known.get(rule.id)) or new_name()
-    return replace(rule, name=name, id=rule.id or name)
+def _name_of(rule: Rule, names: Mapping[str, str], limits: Limits) -> str:
+    return rule.id if is_valid_name(rule.id, limits) else names.get(rule.id, "")
 
 
 def placed(rule: Rule, now: Bucket, create: bool | None) -> tuple[Rule, int]:

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 class Fault:
     """One thing wrong with what was put; enough for S3's XML, for problem+json and for the console's field.
 
-    `code` is S3's (`InvalidArgument`, `MalformedXML` …); `limit` names the row of `limits.LIMITS` or the check that failed;
-    `field` is where (`rules[2].prefix`), `value` what was given, `advice` what to do instead.
+    `code` is S3's (`InvalidArgument`, `MalformedXML` …); `limit` names the field of `Limits` or the check that failed;
+    `field` is where (`rules[2].prefix`; `prefix` for a rule put alone), `value` what was given, cut to 200 characters,
+    `advice` what to do instead.
     `arguments` are S3's ArgumentName/ArgumentValue pairs, in order.
     """
 
@@ -48,7 +49,7 @@ class RegistryError(Exception):
 
 @dataclass
 class RuleRefused(RegistryError):
-    """Nothing was stored; `faults` holds everything that is wrong, in document order, form before targets before overlap."""
+    """Nothing was stored; `faults` holds everything that is wrong: form before targets before overlap."""
 
     faults: Sequence[Fault] = field(default_factory=list)
     status = 400

@@ -1,4 +1,7 @@
-"""Every limit on rules, in one table, each with its source. Operators may widen them in the settings; these are the defaults."""
+"""Every limit on rules, in one table, each with its source.
+
+Operators may widen them in the settings; these are the defaults.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +17,8 @@ class Limits:
     rules_per_bucket: int = 100
     """JD_CONSOLE: "At most 100 rules can be created for your bucket." Amazon S3 has the same number."""
     rule_name_bytes: int = 256
-    """JD_CONSOLE: "restricted to 256 bytes, consisting of the letter, the number, the underline (_) and the line-through (-)"."""
+    """JD_CONSOLE: "restricted to 256 bytes, consisting of the letter, the number, the underline (_) and the
+    line-through (-)"."""
     callbacks_per_rule: int = 5
     """JD_CONSOLE: "you can enter 5 callback addresses at most. The address must be the complete URL"."""
     prefix_bytes: int = 1022
@@ -22,7 +26,8 @@ class Limits:
     suffix_bytes: int = 1022
     """JD_API, as prefix_bytes."""
     triggers_per_function: int = 10
-    """JD_CONSOLE: "at most 10 triggers shall be created to a single function. Creation will fail if you exceed such limit"."""
+    """JD_CONSOLE: "at most 10 triggers shall be created to a single function. Creation will fail if you exceed such
+    limit"."""
     function_regions: tuple[str, ...] = ("cn-north-1",)
     """JD_CONSOLE: "Now, the Function Service is supported in cn-north-1 only"; empty: any region."""
     key_bytes: int = 1024
@@ -31,3 +36,6 @@ class Limits:
     """Our own: the largest body that the S3 notification API reads."""
     url_bytes: int = 2048
     """Our own: the longest callback URL."""
+
+
+DEFAULT_LIMITS = Limits()

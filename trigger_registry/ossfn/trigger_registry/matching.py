@@ -1,4 +1,4 @@
-"""Which rules of a bucket take an event: a hash by event name, then by each prefix length, then by each suffix length. Pure.
+"""Which rules of a bucket take an event: a hash by event name, by each prefix length, then by each suffix length. Pure.
 
 The time a match takes does not grow with the number of rules, only with the number of different filter lengths.
 """

@@ -19,7 +19,7 @@ MINIO_TEXT = (
 
 
 def clash(a: Rule, b: Rule, key_bytes: int = 1024) -> str | None:
-    """The shortest key of at most `key_bytes` bytes of UTF-8 that both rules take for one event; None when there is none."""
+    """The shortest key that both rules take for one event; None when no key of at most `key_bytes` bytes is one."""
     return witness(a.keys, b.keys, key_bytes) if shared_events(a, b) else None
 
 

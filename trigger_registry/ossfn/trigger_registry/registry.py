@@ -1,13 +1,14 @@
 """The trigger registry: rules are put in, checked and kept here, and every event asks here who wants it."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ossfn.trigger_registry import explanation, review
 from ossfn.trigger_registry.changes import Change, Revision
+from ossfn.trigger_registry.changing import ChangeUnderWay, existing
 from ossfn.trigger_registry.editing import placed, rule_of, with_names, without
 from ossfn.trigger_registry.errors import (
     BucketExists,
@@ -15,17 +16,17 @@ from ossfn.trigger_registry.errors import (
     NoSuchBucket,
     NoSuchCallback,
     NoSuchGeneration,
-    PreconditionFailed,
     RuleRefused,
 )
 from ossfn.trigger_registry.explanation import Explanation
-from ossfn.trigger_registry.limits import Limits
+from ossfn.trigger_registry.limits import DEFAULT_LIMITS, Limits
 from ossfn.trigger_registry.matching import NOT_REGISTERED, Match, Matcher
 from ossfn.trigger_registry.review import Surroundings
+from ossfn.trigger_registry.rule_store import RuleStore, Transaction
 from ossfn.trigger_registry.rules import Bucket, Mode, NamedCallback, Rule
 from ossfn.trigger_registry.spelling import completed
 from ossfn.trigger_registry.targets import users_key
-from ossfn.trigger_registry.validation import bucket_name_faults, named_callback_faults
+from ossfn.trigger_registry.validation import bucket_faults, named_callback_faults
 
 DEFAULT_REGION = "cn-north-1"
 
@@ -38,67 +39,19 @@ class FunctionDirectory(Protocol):
         ...
 
 
-class Transaction(Protocol):
-    """One change under way, alone: other writers wait until it ends."""
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What is in force for a bucket now; deleted ones stay, so that nothing older comes back."""
 
-    def revision(self, bucket: str, generation: int | None = None) -> Revision | None:
-        """The bucket at a generation, or as it stands; None when there never was that."""
-        ...
-
-    def keep(self, revision: Revision, *, at: float, actor: str, action: str) -> None:
-        """Make this the bucket's present state."""
-        ...
-
-    def users(self, used: Collection[str]) -> list[tuple[str, str, str]]:
-        """(what, bucket, rule) for every rule that uses one of these `users_key`s."""
-        ...
-
-    def callback(self, name: str) -> NamedCallback | None:
-        """The callback that has this name."""
-        ...
-
-    def put_callback(self, callback: NamedCallback) -> None:
-        """Keep it, in place of one that has its name."""
-        ...
-
-    def delete_callback(self, name: str) -> None:
-        """Forget it, when there is one."""
-        ...
-
-
-class RuleStore(Protocol):
-    """What keeps the rules. Every method may raise RegistryUnavailable, and has then changed nothing."""
-
-    def open(self) -> None:
-        """Be ready; several processes may do so at once."""
-        ...
-
-    def close(self) -> None:
-        """Let go of everything."""
-        ...
-
-    def changed_since(self, counter: int) -> tuple[int, Sequence[Revision]]:
-        """The change counter now, and every bucket that changed after it stood at `counter`; cheap when none did."""
-        ...
-
-    def write(self) -> AbstractContextManager[Transaction]:
-        """Kept durably and whole when the block ends, not at all when it raises."""
-        ...
-
-    def history(self, bucket: str, limit: int) -> list[Change]:
-        """The bucket's latest changes, newest first."""
-        ...
-
-    def callbacks(self) -> list[NamedCallback]:
-        """Every named callback, by name."""
-        ...
+    revision: Revision
+    matcher: Matcher | None
 
 
 class Registry:
     """Every bucket's rules, in memory for matching and in a store for keeps.
 
-    Safe for any number of threads. `match` and the other reads of buckets take no lock and touch no disk; every change goes
-    through one transaction of the store and is live here before its method returns, in other processes after their `refresh`.
+    Safe for any number of threads. `match` and the other reads of buckets take no lock and touch no disk. A change is
+    one transaction of the store; it is live here before its method returns, in other processes after their `refresh`.
     """
 
     def __init__(
@@ -106,7 +59,7 @@ class Registry:
         store: RuleStore,
         functions: FunctionDirectory,
         *,
-        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        limits: Limits = DEFAULT_LIMITS,
         clock: Callable[[], float],
         new_name: Callable[[], str],
     ) -> None:
@@ -150,7 +103,7 @@ class Registry:
     def bucket(self, name: str) -> Bucket:
         """One bucket. Raises: NoSuchBucket."""
         live = self._live.get(name)
-        return _existing(live.revision.bucket if live else None, name)
+        return existing(live.revision.bucket if live else None, name)
 
     def rule(self, bucket: str, name: str) -> Rule:
         """One rule. Raises: NoSuchBucket, NoSuchRule."""
@@ -165,7 +118,7 @@ class Registry:
         return explanation.explain(self.bucket(bucket), key, event_name)
 
     def history(self, bucket: str, limit: int = 100) -> list[Change]:
-        """The bucket's latest changes, newest first; also those of a deleted one. Raises: NoSuchBucket when it never was."""
+        """The bucket's latest changes, newest first, also of a deleted one. Raises: NoSuchBucket when it never was."""
         changes = self._store.history(bucket, limit)
         if not changes:
             raise NoSuchBucket(f"There never was a bucket {bucket}.")
@@ -185,7 +138,7 @@ class Registry:
 
         Raises: BucketExists when another owner has it, RuleRefused when its rules cannot stand in that mode or region.
         """
-        if faults := list(bucket_name_faults(name)):
+        if faults := list(bucket_faults(name, region or DEFAULT_REGION)):
             raise RuleRefused(faults)
         with self._change(actor, "put bucket") as change:
             old = change.bucket(name, if_generation)
@@ -196,7 +149,10 @@ class Registry:
             return change.keep(old, review.moved(after, self._around(change.tx)))
 
     def delete_bucket(self, name: str, *, actor: str, cascade: bool = False, if_generation: int | None = None) -> None:
-        """Forget a bucket; its history stays. Raises: NoSuchBucket, InUse when it has rules and `cascade` is not set."""
+        """Forget a bucket; its history stays.
+
+        Raises: NoSuchBucket, PreconditionFailed, InUse when it still has rules and `cascade` is not set.
+        """
         with self._change(actor, "delete bucket") as change:
             now = change.existing(name, if_generation)
             if now.rules and not cascade:
@@ -215,20 +171,14 @@ class Registry:
     ) -> Bucket:
         """Replace all rules of a bucket. What is the same as before makes no new generation.
 
-        A rule's `as_put.target_text`, where given, decides its targets, and `as_put.filter_rules` then its key filter; the
-        others are read from `targets` and `keys`. Raises: NoSuchBucket, PreconditionFailed, RuleRefused.
+        Where a rule has an `as_put.target_text`, that decides its targets, and `as_put.filter_rules` its key filter;
+        else `targets` and `keys` do. Raises: NoSuchBucket, PreconditionFailed, RuleRefused.
         """
         with self._change(actor, "put rules") as change:
             now = change.existing(bucket, if_generation)
             named = [completed(rule) for rule in with_names(rules, now, self._new_name, self._limits)]
-            after = review.accepted(
-                now,
-                named,
-                range(len(named)),
-                self._around(change.tx),
-                skip_destination_validation=skip_destination_validation,
-            )
-            return change.keep(now, after)
+            around = self._around(change.tx, skip_destination_validation)
+            return change.keep(now, review.accepted(now, named, review.all_of(named), around))
 
     def put_rule(
         self,
@@ -249,14 +199,8 @@ class Registry:
             (named,) = with_names([rule], now, self._new_name, self._limits)
             fresh, at = placed(named, now, create)
             rules = [*now.rules[:at], fresh, *now.rules[at + 1 :]]
-            after = review.accepted(
-                now,
-                rules,
-                [at],
-                self._around(change.tx),
-                skip_destination_validation=skip_destination_validation,
-            )
-            return change.keep(now, after)
+            around = self._around(change.tx, skip_destination_validation)
+            return change.keep(now, review.accepted(now, rules, {at: ""}, around))
 
     def delete_rule(self, bucket: str, name: str, *, actor: str, if_generation: int | None = None) -> Bucket:
         """Take one rule away. Raises: NoSuchBucket, NoSuchRule, PreconditionFailed."""
@@ -275,8 +219,8 @@ class Registry:
             if then is None or then.bucket is None:
                 raise NoSuchGeneration(f"Bucket {bucket} has no generation {generation} to go back to.")
             rules, mode = then.bucket.rules, then.bucket.mode
-            after = review.accepted(replace(now, mode=mode), rules, range(len(rules)), self._around(change.tx))
-            return change.keep(now, after)
+            around = self._around(change.tx)
+            return change.keep(now, review.accepted(replace(now, mode=mode), rules, review.all_of(rules), around))
 
     def drop_triggers_of(self, function: str, *, actor: str) -> list[tuple[str, str]]:
         """Delete every rule that calls the function; which, as (bucket, rule)."""
@@ -322,9 +266,9 @@ class Registry:
             change.tx.delete_callback(name)
 
     @contextmanager
-    def _change(self, actor: str, action: str) -> Iterator["_Change"]:
+    def _change(self, actor: str, action: str) -> Iterator[ChangeUnderWay]:
         with self._store.write() as tx:
-            change = _Change(tx, self._clock(), actor, action)
+            change = ChangeUnderWay(tx, self._clock(), actor, action)
             yield change
         with self._taking:
             for revision in change.kept:
@@ -337,65 +281,5 @@ class Registry:
         self._live[revision.name] = _Live(revision, Matcher(revision.bucket) if revision.bucket else None)
         return True
 
-    def _around(self, tx: Transaction) -> Surroundings:
-        return Surroundings(self._limits, self._functions.region_of, tx.callback, tx.users)
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """What is in force for a bucket now; deleted ones stay, so that nothing older comes back."""
-
-    revision: Revision
-    matcher: Matcher | None
-
-
-@dataclass(slots=True)
-class _Change:
-    """A transaction, with what was kept in it, to be taken over once it has ended well."""
-
-    tx: Transaction
-    at: float
-    actor: str
-    action: str
-    kept: list[Revision] = field(default_factory=list)
-
-    def bucket(self, name: str, if_generation: int | None = None) -> Bucket | None:
-        """The bucket as it stands in the store. Raises: PreconditionFailed."""
-        revision = self.tx.revision(name)
-        bucket = revision.bucket if revision else None
-        generation = bucket.generation if bucket else 0
-        if if_generation is not None and if_generation != generation:
-            raise PreconditionFailed(
-                f"Bucket {name} is at generation {generation}, not {if_generation}; read it again."
-            )
-        return bucket
-
-    def existing(self, name: str, if_generation: int | None = None) -> Bucket:
-        """The bucket as it stands in the store. Raises: NoSuchBucket, PreconditionFailed."""
-        return _existing(self.bucket(name, if_generation), name)
-
-    def keep(self, now: Bucket | None, after: Bucket) -> Bucket:
-        """Make `after` the bucket's next generation, unless nothing differs."""
-        if after == now:
-            return after
-        after = replace(after, generation=self._next_generation(after.name))
-        self._keep(Revision(after.name, after.generation, after))
-        return after
-
-    def delete(self, now: Bucket) -> None:
-        """Make the next generation one in which there is no such bucket."""
-        self._keep(Revision(now.name, self._next_generation(now.name), None))
-
-    def _next_generation(self, name: str) -> int:
-        last = self.tx.revision(name)
-        return last.generation + 1 if last else 1
-
-    def _keep(self, revision: Revision) -> None:
-        self.tx.keep(revision, at=self.at, actor=self.actor, action=self.action)
-        self.kept.append(revision)
-
-
-def _existing(bucket: Bucket | None, name: str) -> Bucket:
-    if bucket is None:
-        raise NoSuchBucket(f"There is no bucket {name}.")
-    return bucket
+    def _around(self, tx: Transaction, skip_destination_validation: bool = False) -> Surroundings:
+        return Surroundings(self._limits, self._functions.region_of, tx.callback, tx.users, skip_destination_validation)

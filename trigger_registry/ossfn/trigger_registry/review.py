@@ -1,16 +1,16 @@
-"""Rules on their way into a bucket: what their target texts stand for, whether anything is wrong, how they will stand. Pure."""
+"""Rules on their way into a bucket: what their targets are, what is wrong with them, how they will stand. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ossfn.trigger_registry import validation
+from ossfn.trigger_registry import target_checks, validation
+from ossfn.trigger_registry.drafts import Draft
 from ossfn.trigger_registry.errors import RuleRefused
 from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.rules import Bucket, NamedCallback, Rule
 from ossfn.trigger_registry.spelling import addressed
 from ossfn.trigger_registry.targets import resolve, text_of, users_key
-from ossfn.trigger_registry.validation import Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Surroundings:
     callback: Callable[[str], NamedCallback | None]
     users: Callable[[Collection[str]], Sequence[tuple[str, str, str]]]
     """(what, bucket, rule) for every rule anywhere that uses one of these `users_key`s."""
+    skip_destination_validation: bool = False
+    """Whether rules may name targets that do not exist."""
 
     def draft(self, rule: Rule, at: str = "") -> Draft:
         """The rule with what its target text says and stands for."""
@@ -36,24 +38,21 @@ class Surroundings:
         return Counter(functions[used] for used, other, _ in users if other != bucket.name)
 
 
-def accepted(
-    now: Bucket,
-    rules: Sequence[Rule],
-    fresh: Sequence[int],
-    around: Surroundings,
-    *,
-    skip_destination_validation: bool = False,
-) -> Bucket:
-    """The bucket with these rules, of which those at `fresh` are new. Raises: RuleRefused with all that is wrong."""
-    drafts = {i: around.draft(rules[i], f"rules[{i}]." if len(fresh) == len(rules) else "") for i in fresh}
+def all_of(rules: Sequence[Rule]) -> Mapping[int, str]:
+    """Every rule of a document, with the path that faults give in front of their field."""
+    return {i: f"rules[{i}]." for i in range(len(rules))}
+
+
+def accepted(now: Bucket, rules: Sequence[Rule], fresh: Mapping[int, str], around: Surroundings) -> Bucket:
+    """The bucket with these rules, of which those at the places in `fresh` are new. Raises: RuleRefused, all faults."""
+    drafts = {i: around.draft(rules[i], at) for i, at in fresh.items()}
     after = replace(now, rules=tuple(_settled(rule, drafts.get(i), now) for i, rule in enumerate(rules)))
-    faults = [fault for draft in drafts.values() for fault in validation.form_faults(draft, around.limits)]
-    faults += validation.document_faults(after.rules, around.limits)
-    faults += validation.target_faults(
-        list(drafts.values()), now.region, around.limits, skip_destination_validation=skip_destination_validation
-    )
-    faults += validation.trigger_faults(after, now, around.triggers_elsewhere(after), around.limits)
-    faults += validation.overlap_faults(after, around.limits)
+    limits, new = around.limits, list(drafts.values())
+    faults = [fault for draft in new for fault in validation.form_faults(draft, limits)]
+    faults += validation.document_faults(after.rules, limits)
+    faults += target_checks.target_faults(new, now.region, limits, may_be_missing=around.skip_destination_validation)
+    faults += validation.trigger_faults(now, after, around.triggers_elsewhere(after), limits)
+    faults += validation.overlap_faults(after, limits)
     if faults:
         raise RuleRefused(faults)
     return after
@@ -62,7 +61,7 @@ def accepted(
 def moved(after: Bucket, around: Surroundings) -> Bucket:
     """A bucket whose region or mode was changed, if its rules can stand so. Raises: RuleRefused."""
     drafts = [around.draft(rule, f"rules[{i}].") for i, rule in enumerate(after.rules)]
-    faults = list(validation.target_faults(drafts, after.region, around.limits, skip_destination_validation=True))
+    faults = list(target_checks.target_faults(drafts, after.region, around.limits, may_be_missing=True))
     faults += validation.overlap_faults(after, around.limits)
     if faults:
         raise RuleRefused(faults)

@@ -1,4 +1,4 @@
-"""What a rule is: these events on these keys of a bucket go to these targets. Pure values, no behaviour beyond reading them."""
+"""What a rule is: these events on these keys of a bucket go to these targets. Pure values."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,7 +45,7 @@ Target = Callback | FunctionRef
 
 @dataclass(frozen=True, slots=True)
 class NamedCallback:
-    """Callback addresses under a name of their own, for rules whose target is an ARN; rules follow when the addresses change."""
+    """Callback addresses under a name, for rules whose target is an ARN; the rules follow when the addresses change."""
 
     name: str
     urls: tuple[str, ...]
@@ -55,7 +55,7 @@ class NamedCallback:
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Keys that begin with `prefix` and end with `suffix` (both in plain characters, never URL-encoded); empty matches all."""
+    """Keys that begin with `prefix` and end with `suffix`, both in plain characters; empty matches all."""
 
     prefix: str = ""
     suffix: str = ""
@@ -79,7 +79,8 @@ class AsPut:
 class Rule:
     """One rule of one bucket.
 
-    `name` is unique in its bucket and keeps to JD's alphabet; `id` is the S3 document's Id as given (CDK's hold `:` and `/`).
+    `name` is unique in its bucket and keeps to JD's alphabet; `id`, unique too, is the S3 document's Id as given (CDK's
+    hold `:` and `/`).
     `targets` are all callbacks (1 to 5) or exactly one function.
     """
 

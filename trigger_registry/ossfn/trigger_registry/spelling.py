@@ -1,7 +1,7 @@
 """How a rule's plain values and its spelling in an S3 document follow from each other. Pure.
 
-A document's filter values may be URL-encoded, as Amazon S3 asks ("photos%3D2026/"); JD Cloud's and most people's are not.
-A value counts as encoded when it holds a valid `%XX` escape and decodes to UTF-8. A `+` always stands for itself.
+A document's filter values may be URL-encoded, as Amazon S3 asks ("photos%3D2026/"); most people's are not. A value
+counts as encoded when it holds a valid `%XX` escape and decodes to UTF-8. A `+` always stands for itself.
 """
 
 import re
@@ -30,7 +30,7 @@ def spelled(value: str) -> str:
 
 
 def completed(rule: Rule) -> Rule:
-    """The rule with both halves of its filter: a document's spelling decides the plain one, else the other way round."""
+    """The rule with both halves of its filter: a document's spelling decides the plain one, else the reverse."""
     if rule.as_put.target_text:
         given = dict(rule.as_put.filter_rules)
         return replace(rule, keys=KeyFilter(plain(given.get("Prefix", "")), plain(given.get("Suffix", ""))))

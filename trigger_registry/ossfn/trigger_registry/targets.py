@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from ossfn.trigger_registry.rules import Callback, FunctionRef, NamedCallback, Rule, Target
 
 Kind = Literal["urls", "bare", "function", "callback", "either"]
-"""`bare` is a function's name without an ARN; `either` is an AWS queue or topic ARN: a named callback, else a function."""
+"""`bare`: a function's name, no ARN; `either`: an AWS queue or topic ARN, for a named callback, else a function."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
@@ -43,14 +43,15 @@ class Resolved:
 def parse(text: str) -> TargetText | None:
     """Read `NS:url,url`, a bare function name or an ARN; None when it is none of these.
 
-    ARNs: `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`, `arn:ANY:{lambda|sns|sqs}:REGION:NAME:{function|callback}`
-    (also MinIO's `…:NAME:webhook`), and AWS's `arn:aws:{sns|sqs}:REGION:ACCOUNT:NAME`, whose account is not looked at.
+    ARNs, with any partition: `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`,
+    `arn:ossfn:{lambda|sns|sqs}:REGION:NAME:{function|callback}` (MinIO's `…:NAME:webhook` too), and
+    `arn:aws:{sns|sqs}:REGION:ACCOUNT:NAME`, whose account is not looked at.
     """
     if text.startswith("NS:"):
         return TargetText("urls", urls=tuple(url.strip() for url in text[3:].split(",")))
     if _BARE.fullmatch(text):
         return TargetText("bare", text)
-    match text.split(":"):
+    match text.split(":") if text.isascii() and text.isprintable() else ():
         case ["arn", _, "lambda", region, _, "function", name] | ["arn", _, "lambda", region, _, "function", name, _]:
             kind: Kind = "function"
         case ["arn", _, "lambda" | "sns" | "sqs", region, name, last] if last in _NAMED and not _ACCOUNT.fullmatch(
@@ -65,7 +66,7 @@ def parse(text: str) -> TargetText | None:
 
 
 def text_of(rule: Rule) -> TargetText | None:
-    """What the rule's target text says or, where no document spelled it, what its targets say; None when that is unclear."""
+    """What the rule's target text says or, where there is none, what its targets do; None when that is unclear."""
     if rule.as_put.target_text:
         return parse(rule.as_put.target_text)
     urls = tuple(target.url for target in rule.targets if isinstance(target, Callback))
@@ -77,7 +78,7 @@ def text_of(rule: Rule) -> TargetText | None:
 def resolve(
     text: TargetText, callback: Callable[[str], NamedCallback | None], region_of: Callable[[str], str | None]
 ) -> Resolved:
-    """Look the text up: `callback` finds what is registered under a name, `region_of` where a function is (None: nowhere)."""
+    """Look the text up: `callback` finds a named one, `region_of` says where a function is (None: nowhere)."""
     match text.kind:
         case "urls":
             return Resolved(tuple(map(Callback, text.urls)))

@@ -1,20 +1,21 @@
 """How the registry's database is opened and brought up to date: the only place that knows which engine it is."""
 
+import sqlite3
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 VERSION_TABLE = "ossfn_registry_alembic"
+_WRITING = "ossfn_writing"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def connect(url: str | URL) -> Engine:
+def connect(url: str) -> Engine:
     """An engine for reading. Write through `writing(engine)`."""
-    engine = create_engine(make_url(url))
+    engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -23,7 +24,7 @@ def connect(url: str | URL) -> Engine:
 
 def writing(engine: Engine) -> Engine:
     """The same engine, whose transactions on SQLite take the one write lock as they begin, or wait for it."""
-    return engine.execution_options(ossfn_begin="BEGIN IMMEDIATE")
+    return engine.execution_options(**{_WRITING: True})
 
 
 def migrate(engine: Engine) -> None:
@@ -35,11 +36,30 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _set_up_sqlite(connection: Any, _record: object) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are ours, see _begin_sqlite
     for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("ossfn_begin", "BEGIN"))
+    if not connection.get_execution_options().get(_WRITING):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite asks for a busy lock ever more seldom, so among many writers one could wait for ever: ask anew every 20 ms.
+    connection.exec_driver_sql("PRAGMA busy_timeout=20")
+    try:
+        _begin_writing(connection, tries=500)
+    finally:
+        connection.exec_driver_sql("PRAGMA busy_timeout=10000")
+
+
+def _begin_writing(connection: Connection, tries: int) -> None:
+    for last in (False,) * (tries - 1) + (True,):
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if last or "locked" not in str(error.orig):
+                raise
+        else:
+            return

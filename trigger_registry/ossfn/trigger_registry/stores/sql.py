@@ -142,5 +142,6 @@ def _callback(row: Row[tuple[object, ...]]) -> NamedCallback:
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, CommandError) as error:
-        raise RegistryUnavailable(f"The registry's database cannot be used now: {error}") from error
+    except (SQLAlchemyError, CommandError, msgspec.MsgspecError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise RegistryUnavailable(f"The registry's database cannot be used now: {reason}") from error
