@@ -46,8 +46,11 @@ def s3_app(
     """
     hosts = re.compile(rf"(?:(?P<bucket>.+)\.)?(?:{'|'.join(endpoint_hosts)})", re.IGNORECASE)
     door = Door(registry, keys, clock, auto_create_buckets, hosts)
-    everything = Route("/{path:path}", _Endpoint(door, new_request_id, limits.document_bytes))
-    return Starlette(routes=[everything], exception_handlers={Exception: _internal_error})
+    endpoint = _Endpoint(door, new_request_id, limits.document_bytes)
+    return Starlette(
+        routes=[Route("/{path:path}", endpoint)],
+        exception_handlers={404: endpoint.not_routed, Exception: endpoint.broken},
+    )
 
 
 class _Endpoint:
@@ -59,15 +62,27 @@ class _Endpoint:
         self._body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._new_request_id()
-        path = scope["raw_path"].decode("latin-1")
         try:
             request = await self._received(scope, receive)
             reply = await asyncio.to_thread(self._door.answer, request)
+            response = _response(reply, self._new_request_id())
         except S3Error as error:
-            body = render(error, resource=path, request_id=request_id, host_id=HOST_ID)
-            reply = Reply(b"" if scope["method"] == "HEAD" else body, error.status, error.headers)
-        await _response(reply, request_id)(scope, receive, send)
+            response = self._refusal(scope, error)
+        await response(scope, receive, send)
+
+    async def not_routed(self, request: requests.Request, error: Exception) -> Response:
+        """The answer to a path with a line break, which no route takes: an object's at best."""
+        return self._refusal(request.scope, S3Error("NotImplemented"))
+
+    async def broken(self, request: requests.Request, error: Exception) -> Response:
+        """The answer to a bug of ours; whoever serves the app logs it."""
+        return self._refusal(request.scope, S3Error("InternalError"))
+
+    def _refusal(self, scope: Scope, error: S3Error) -> Response:
+        request_id = self._new_request_id()
+        resource = scope["raw_path"].decode("latin-1")
+        body = render(error, resource=resource, request_id=request_id, host_id=HOST_ID)
+        return _response(Reply(b"" if scope["method"] == "HEAD" else body, error.status, error.headers), request_id)
 
     async def _received(self, scope: Scope, receive: Receive) -> Request:
         return Request(
@@ -98,9 +113,3 @@ class _Endpoint:
 def _response(reply: Reply, request_id: str) -> Response:
     headers = {"x-amz-request-id": request_id, "x-amz-id-2": HOST_ID, **dict(reply.headers)}
     return Response(reply.body, reply.status, headers, "application/xml" if reply.body else None)
-
-
-async def _internal_error(request: requests.Request, error: Exception) -> Response:
-    """The answer to a bug of ours; whoever serves the app logs it."""
-    body = render(S3Error("InternalError"), resource=request.url.path, request_id="", host_id=HOST_ID)
-    return Response(body, 500, media_type="application/xml")

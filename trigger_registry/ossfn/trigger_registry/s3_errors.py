@@ -44,7 +44,7 @@ Fields = Sequence[tuple[str, str]]
 
 
 class S3Error(Exception):
-    """A refusal in S3's words; `message` is S3's own for the code unless one is given.
+    """A refusal in S3's words; `message` is S3's own for the code unless one is given, `status` 400 unless S3 has another.
 
     `fields` become elements of the XML body beside Code and Message; `xml` is more of them, written already.
     """
@@ -72,7 +72,7 @@ def from_registry(error: RegistryError) -> S3Error:
         case RegistryUnavailable():
             return S3Error(error.code, headers=[("Retry-After", str(RETRY_AFTER_SECONDS))])
         case _:
-            return S3Error(error.code, "" if error.code in _STANDARD else str(error))
+            return S3Error(error.code)
 
 
 def render(error: S3Error, *, resource: str, request_id: str, host_id: str) -> bytes:
