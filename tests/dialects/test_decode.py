@@ -71,7 +71,7 @@ def fault(body: bytes, dialect: str = "auto") -> str:
         ({"eventName": None}, "eventName"),
         ({"eventName": 3}, "eventName"),
         ({"eventName": ""}, "eventName"),
-        ({"eventSource": None}, "eventSource"),
+        ({"eventSource": 3}, "eventSource"),
         ({"s3": None}, "s3"),
         ({"s3": []}, "s3"),
         ({"s3.bucket.name": None}, "s3.bucket.name"),

@@ -5,7 +5,7 @@ Pure: no I/O, no clock, no dice. `docs/adding-a-dialect.md` shows how to add a s
 
 from collections.abc import Callable, Mapping
 
-from ossfn.adapter.dialects import cloudevents, eventbridge, jd, notification, s3, seaweedfs, sns
+from ossfn.adapter.dialects import aliyun, cloudevents, eventbridge, gcs, jd, notification, s3, seaweedfs, sns, tencent
 from ossfn.adapter.dialects.decoded import Confirmation, Decoded, NotDecodable
 from ossfn.adapter.dialects.detect import detect
 from ossfn.adapter.dialects.notification import Notification
@@ -26,6 +26,9 @@ _DECODERS: dict[str, Callable[[Notification], Decoded | Confirmation]] = {
     "seaweedfs": seaweedfs.decode,
     "jd": jd.decode_callback,
     "jd-function": jd.decode_function_event,
+    "aliyun": aliyun.decode,
+    "tencent": tencent.decode,
+    "gcs": gcs.decode,
     "cloudevents": cloudevents.decode,
 }
 

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ossfn.adapter.dialects import cloudevents
+from ossfn.adapter.dialects import cloudevents, gcs
 from ossfn.adapter.dialects.decoded import NotDecodable
 from ossfn.adapter.dialects.notification import Notification, fields, text
 
@@ -14,6 +14,7 @@ class _Record(msgspec.Struct, frozen=True, rename="camel"):
     event_source: Raw | UnsetType = UNSET
     detail: Raw | UnsetType = UNSET
     original: Raw | UnsetType = UNSET
+    cos: Raw | UnsetType = UNSET
 
 
 _read = msgspec.json.Decoder(_Record)
@@ -23,7 +24,8 @@ def detect(notification: Notification) -> str:
     """The dialect's name; `s3` for the S3 record, whose `eventSource` says more. NotDecodable when none fits."""
     top = notification.top
     if top.specversion is not UNSET or notification.is_array or cloudevents.is_binary(notification.headers):
-        return "cloudevents"
+        kind = notification.headers.get("ce-type") or text(top.type)
+        return "gcs" if kind.startswith(gcs.TYPE_PREFIX) else "cloudevents"
     if top.Records is not None:
         return _detect_record(top.Records)
     if text(top.Event) == "s3:TestEvent":
@@ -34,6 +36,10 @@ def detect(notification: Notification) -> str:
         return "eventbridge"
     if top.event_type is not UNSET:
         return "seaweedfs"
+    if top.events is not UNSET:
+        return "aliyun"
+    if top.message is not UNSET:
+        return "gcs"
     raise NotDecodable("$", "no notification of a store that is known; does the source name the right dialect?")
 
 
@@ -46,6 +52,8 @@ def _detect_record(records: list[Raw]) -> str:
         raise error.inside("Records[0]") from error
     if record.detail is not UNSET:
         return "jd-function"
+    if record.cos is not UNSET:
+        return "tencent"
     # Records that ossfn made from JD's carry the original, and are spelled as Amazon's.
     if text(record.event_source) == "oss" and record.original is UNSET:
         return "jd"

@@ -16,6 +16,9 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Bytes; bounded so that every backend can keep it."""
 
+Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}$")]
+"""A whole number written as text."""
+
 MAX_KEY_BYTES = 1024
 """Amazon S3: an object key is at most 1,024 bytes of UTF-8; every S3-compatible store took that over."""
 
@@ -61,12 +64,12 @@ def check_key(key: str, place: str) -> None:
         raise NotDecodable(place, f"the key is longer than {MAX_KEY_BYTES} bytes of UTF-8")
 
 
-def user_metadata(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What the uploader put into `x-amz-meta-` headers, without that prefix, names in lower case."""
+def user_metadata(headers: Iterable[tuple[str, str]], prefix: str = "x-amz-meta-") -> dict[str, str]:
+    """What the uploader put into headers that begin so, without the prefix, names in lower case."""
     metadata = {}
     for name, value in headers:
-        if (lower := name.lower()).startswith("x-amz-meta-"):
-            metadata[lower[11:]] = value
+        if (lower := name.lower()).startswith(prefix):
+            metadata[lower[len(prefix) :]] = value
     return metadata
 
 

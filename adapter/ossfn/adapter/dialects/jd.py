@@ -6,13 +6,12 @@ No document says that keys are encoded, so they are plain.
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
 from msgspec import Raw
 
 from ossfn.adapter.dialects.decoded import Confirmation, Decoded
-from ossfn.adapter.dialects.fields import Size, Text, utc
+from ossfn.adapter.dialects.fields import Digits, Size, Text, utc
 from ossfn.adapter.dialects.made_record import Happening, make
 from ossfn.adapter.dialects.notification import Notification, fields
 from ossfn.adapter.dialects.records import decode_records
@@ -21,8 +20,6 @@ from ossfn.trigger_registry.event_names import canonical
 
 # The documentation's prose says the one, its Java sample the other.
 _CONFIRMATIONS = ("SubscriptionConfirmation", "SubscriptionConfiguration")
-
-_Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}$")]
 
 
 class _Principal(msgspec.Struct, frozen=True, rename="camel"):
@@ -37,7 +34,7 @@ class _Bucket(msgspec.Struct, frozen=True, rename="camel"):
 class _Object(msgspec.Struct, frozen=True, rename="camel"):
     key: str
     e_tag: str | None = None
-    size: Size | _Digits | None = None
+    size: Size | Digits | None = None
     type: str | None = None
 
 

@@ -27,6 +27,12 @@ class Top(msgspec.Struct, frozen=True):
     """EventBridge."""
     event_type: Raw | UnsetType = UNSET
     """SeaweedFS."""
+    events: Raw | UnsetType = UNSET
+    """Aliyun OSS."""
+    message: Raw | UnsetType = UNSET
+    """Google Pub/Sub, and SeaweedFS beside its `event_type`."""
+    type: Raw | UnsetType = UNSET
+    """CloudEvents: what happened."""
     specversion: Raw | UnsetType = UNSET
     """CloudEvents."""
 

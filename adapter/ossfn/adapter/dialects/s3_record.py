@@ -56,8 +56,8 @@ class _Response(msgspec.Struct, frozen=True):
 
 class _Record(msgspec.Struct, frozen=True, rename="camel"):
     event_name: Text
-    event_source: str
     s3: _S3
+    event_source: str = ""
     event_time: str | None = None
     aws_region: str | None = None
     response_elements: _Response | None = None
@@ -83,7 +83,7 @@ def decode(raw: Raw, store_of: Callable[[str], Store]) -> ObjectEvent | str:
         key=_key(thing.key, store),
         time=utc(record.event_time, "eventTime"),
         dialect=store.dialect,
-        event_source=record.event_source,
+        event_source=record.event_source or "s3",  # Huawei OBS leaves it out
         record=raw.copy(),  # a part of the body would keep the whole body in memory
         region=record.aws_region or "",
         raw_key=thing.key,
