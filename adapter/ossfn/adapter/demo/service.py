@@ -71,8 +71,9 @@ def ossfn_up(directory: Path) -> Iterator[Service]:
 
 
 def _ready_line(process: Running) -> dict[str, Any] | None:
-    for line in process.log.read_text(errors="replace").splitlines():
-        if line.startswith('{"ready": true'):
+    # What follows the last line break may be half a line.
+    for line in process.log.read_text(errors="replace").split("\n")[:-1]:
+        if line.startswith('{"ready"'):
             ready: dict[str, Any] = json.loads(line)
             return ready
     return None
