@@ -246,6 +246,18 @@ async def test_what_nobody_asked_for_ends_the_connection(serve: Serve) -> None:
         assert not connection.reusable
 
 
+async def test_one_closed_before_it_was_used_gives_no_answer_at_once(serve: Serve) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with connection_to(await serve(talk)) as connection:
+        async with asyncio.timeout(1):
+            while connection.reusable:
+                await asyncio.sleep(0.001)
+            with pytest.raises(NoAnswer):
+                await connection.ask(POST, patience())
+
+
 async def test_an_early_answer_ends_the_connection(serve: Serve) -> None:
     """The rest of the request, unsent, would be read as the beginning of the next one."""
 
@@ -297,30 +309,31 @@ async def test_a_target_that_does_not_read_ends_in_a_write_timeout(serve: Serve)
             await connection.ask(b"POST / HTTP/1.1\r\n\r\n" + b"x" * 30_000_000, patience(read=1, write=0.1))
 
 
-async def test_a_target_that_reads_slowly_is_waited_for(serve: Serve) -> None:
+@pytest.mark.parametrize(("read", "write"), [(2, 0.3), (0.5, 20)], ids=["while it reads", "and then for its answer"])
+async def test_a_target_that_reads_slowly_is_waited_for(serve: Serve, read: float, write: float) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        left = int(head.split(b": ")[1])
-        while left:
-            left -= len(await reader.read(2_000_000))
-            await asyncio.sleep(0.01)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(10):
+            await reader.readexactly(2_000_000)
+            await asyncio.sleep(0.08)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async with connection_to(await serve(talk)) as connection:
-        body = b"x" * 30_000_000
-        request = b"POST / HTTP/1.1\r\nContent-Length: 30000000\r\n\r\n" + body
-        assert (await connection.ask(request, patience(write=0.2, total=10))).status == 200
+        request = b"POST / HTTP/1.1\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000
+        assert (await connection.ask(request, patience(read=read, write=write, total=30))).status == 200
 
 
 async def test_the_read_timeout_begins_when_the_request_is_sent(serve: Serve) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(2_000_000):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
 
     async with connection_to(await serve(talk)) as connection:
+        request = b"POST / HTTP/1.1\r\n\r\n" + b"x" * 15_000_000
+        start = time.monotonic()
         with pytest.raises(httpx.ReadTimeout, match="sent nothing"):
-            async with asyncio.timeout(1.5):
-                await connection.ask(b"POST / HTTP/1.1\r\n\r\n" + b"x" * 30_000_000, patience(read=0.05, write=2))
+            await connection.ask(request, patience(read=0.05, write=20, total=30))
+        assert time.monotonic() - start < 10
 
 
 async def test_a_deadline_in_the_past_is_a_timeout_at_once(serve: Serve) -> None:

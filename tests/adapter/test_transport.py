@@ -195,6 +195,17 @@ async def test_idle_connections_are_closed(serve: Serve) -> None:
         assert (await post(transport, server)).status == 200
 
 
+async def test_origins_that_nobody_uses_are_forgotten(serve: Serve) -> None:
+    servers = [await serve(answering()) for _ in range(3)]
+    async with opened(idle_seconds=0.05) as transport:
+        for server in servers:
+            await post(transport, server)
+        assert len(transport._pools) == 3
+        async with asyncio.timeout(2):
+            while transport._pools:
+                await asyncio.sleep(0.01)
+
+
 async def test_one_idle_too_long_is_not_used_though_still_open(serve: Serve) -> None:
     server = await serve(answering())
     async with opened(idle_seconds=0.2) as transport:

@@ -8,6 +8,7 @@ import httpx
 
 # What an answer's headers may take; nginx, Apache and Node accept 8 to 16 KiB themselves.
 HEAD_BYTES = 64 * 1024
+_NO_ANSWER = "the target closed the connection without an answer"
 
 
 class Answer(NamedTuple):
@@ -78,6 +79,8 @@ class Connection(asyncio.Protocol):
         Raises NoAnswer, httpx.ReadError, httpx.ReadTimeout, httpx.WriteTimeout or httpx.RemoteProtocolError. After one
         of these, and after a cancellation, the connection is not `reusable`.
         """
+        if not self.reusable:
+            raise NoAnswer(_NO_ANSWER)
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         self._head_only = request.startswith(b"HEAD ")
@@ -116,9 +119,9 @@ class Connection(asyncio.Protocol):
 
     def _answered(self) -> None:
         answer = Answer(self._parser.get_status_code(), self._headers, bytes(self._body), self._truncated)
+        # A target may answer before it has read the whole request; what is still unsent would open the next one.
+        self._lasting = self._lasting and not self._transport.get_write_buffer_size()
         if waiter := self._release():
-            # A target may answer before it has read the whole request; what is still unsent would open the next one.
-            self._lasting = self._lasting and not self._transport.get_write_buffer_size()
             waiter.set_result(answer)
 
     def _fail(self, error: httpx.TransportError) -> None:
@@ -180,7 +183,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             return
         if self._received == 0:
-            self._fail(NoAnswer("the target closed the connection without an answer"))
+            self._fail(NoAnswer(_NO_ANSWER))
         elif exc is not None:
             self._fail(httpx.ReadError(f"the connection broke in the middle of the answer: {exc}"))
         elif self._head_done and self._ends_with_connection():

@@ -215,4 +215,4 @@ def _headers(request: httpx.Request, body: bytes) -> list[tuple[bytes, bytes]]:
 
 def _left(seconds: float, patience: Patience) -> float:
     """What is left of these seconds at the deadline."""
-    return min(seconds, patience.deadline - asyncio.get_running_loop().time())
+    return max(0.0, min(seconds, patience.deadline - asyncio.get_running_loop().time()))
