@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,9 +16,14 @@ from ossfn.functions.errors import Fault, FunctionRefused
 ZIPPED_BYTES = 50 * 1024 * 1024
 UNZIPPED_BYTES = 250 * 1024 * 1024
 FILES = 20_000
+TEXT_BYTES = 4 * 1024 * 1024
+"""The largest file of a bundle that we read ourselves."""
 
 CONFIG_FILE = "functions.toml"
 REQUIREMENTS_FILE = "requirements.txt"
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+"""What zipfile raises when bytes are not what a header says."""
 
 LEFT_OUT = frozenset(
     {
@@ -72,10 +79,14 @@ class Bundle:
     def text(self, name: str) -> str | None:
         """A file of the bundle as text; None when there is none."""
         try:
-            return self.archive.read(name).decode("utf-8-sig")
+            info = self.archive.getinfo(name)
         except KeyError:
             return None
-        except (UnicodeDecodeError, zipfile.BadZipFile) as error:
+        if info.file_size > TEXT_BYTES:
+            raise _refused(f"{name} has more than {TEXT_BYTES >> 20} MiB")
+        try:
+            return self.archive.read(info).decode("utf-8-sig")
+        except DAMAGED as error:
             raise _refused(f"{name} cannot be read: {error}") from None
 
     def unpack(self, folder: Path) -> None:
@@ -83,15 +94,19 @@ class Bundle:
         folder.mkdir(parents=True)
         for info in self.archive.infolist():
             path = folder / info.filename
-            if info.is_dir():
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                path.write_bytes(self.archive.read(info))
-            except zipfile.BadZipFile as error:
-                raise _refused(f"{info.filename} is damaged: {error}") from None
-            path.chmod(0o755 if (info.external_attr >> 16) & 0o100 else 0o644)
+                self._write(info, path)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError, *DAMAGED) as error:
+                raise _refused(f"{info.filename} cannot be unpacked: {error}") from None
+
+    def _write(self, info: zipfile.ZipInfo, path: Path) -> None:
+        if info.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self.archive.open(info) as packed, path.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        path.chmod(0o755 if (info.external_attr >> 16) & 0o100 else 0o644)
 
 
 def read_bundle(zipped: bytes) -> Bundle:
@@ -100,7 +115,7 @@ def read_bundle(zipped: bytes) -> Bundle:
         raise _refused(f"{len(zipped)} bytes; at most {ZIPPED_BYTES >> 20} MiB zipped are taken")
     try:
         archive = zipfile.ZipFile(io.BytesIO(zipped))
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
         raise _refused(f"not a zip file: {error}") from None
     infos = archive.infolist()
     if len(infos) > FILES or sum(info.file_size for info in infos) > UNZIPPED_BYTES:
@@ -122,8 +137,8 @@ def _wrong(info: zipfile.ZipInfo) -> str:
         return f"{info.orig_filename!r}: a name must stay inside the bundle"
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return f"{info.filename!r} is a link or a special file: put the file itself in"
-    if info.flag_bits & 1:
-        return f"{info.filename!r} is encrypted"
+    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"{info.filename!r} is encrypted, or compressed in another way than deflate"
     return ""
 
 

@@ -92,8 +92,11 @@ class FunctionConfig(BaseModel):
     concurrency: Concurrency | None = None
     """Requests at a time; None: 4 (worker processes), 64 for async handlers."""
     timeout_seconds: TimeoutSeconds = 60
+    """A sync handler is stopped after it; an async one only when it blocks its event loop, else the caller hangs up."""
     memory_mb: Annotated[int, Field(ge=64, le=1024 * 1024)] | None = None
+    """Data memory of each process: heap, anonymous mappings and thread stacks; None: no cap."""
     idle_seconds: Annotated[int, Field(ge=0)] = 0
+    """Stopped after so long without a request and started by the next one; 0: always kept running."""
     region: Region = DEFAULT_REGION
     env: Annotated[dict[str, str], AfterValidator(_env)] = {}
 
@@ -116,8 +119,9 @@ def function_config(toml: str | None, options: Mapping[str, object]) -> Function
     except tomllib.TOMLDecodeError as error:
         raise FunctionRefused([Fault("functions.toml", str(error))]) from None
     given = {key: value for key, value in options.items() if value is not None}
-    if isinstance(given.get("env"), dict) and isinstance(said.get("env"), dict):
-        given["env"] = said["env"] | given["env"]  # type: ignore[operator]  # both are dicts, as just looked up
+    match said.get("env"), given.get("env"):
+        case dict(of_file), dict(of_options):
+            given["env"] = of_file | of_options
     return _validated(FunctionConfig, said | given)
 
 

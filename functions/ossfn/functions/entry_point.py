@@ -7,8 +7,10 @@ from ossfn.functions.config import FunctionConfig
 from ossfn.functions.errors import Fault, FunctionRefused
 from ossfn.functions.model import SignatureType
 
-# What each decorator makes of a function: its signature type, and whether an event loop serves it.
-DECORATORS: dict[str, tuple[SignatureType, bool]] = {
+Kind = tuple[SignatureType, bool]
+"""What a decorator makes of a function: its signature type, and whether an event loop serves it."""
+
+DECORATORS: dict[str, Kind] = {
     "functions_framework.http": ("http", False),
     "functions_framework.cloud_event": ("cloudevent", False),
     "functions_framework.typed": ("typed", False),
@@ -32,15 +34,19 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 def find_handler(code: str, config: FunctionConfig) -> Handler:
     """The handler that the configuration names, else the only decorated function; refused when that leaves a doubt."""
     try:
-        module = ast.parse(code, config.source)
-    except (SyntaxError, ValueError) as error:
+        functions, kinds = _top_level(ast.parse(code, config.source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FunctionRefused([Fault(config.source, f"does not compile: {error}")]) from None
-    names = _imported_names(module)
-    functions = {node.name: node for node in module.body if isinstance(node, Definition)}
-    kinds = {name: kind for name, node in functions.items() if (kind := _decorated_as(node, names))}
     entry_point = config.entry_point or _only(list(kinds), list(functions), config.source)
     is_async = isinstance(functions.get(entry_point), ast.AsyncFunctionDef)
     return _handler(entry_point, kinds.get(entry_point), is_async, config.signature_type)
+
+
+def _top_level(module: ast.Module) -> tuple[dict[str, Definition], dict[str, Kind]]:
+    """The functions of a file by name, and what the decorated ones among them are decorated as."""
+    names = _imported_names(module)
+    functions = {node.name: node for node in module.body if isinstance(node, Definition)}
+    return functions, {name: kind for name, node in functions.items() if (kind := _decorated_as(node, names))}
 
 
 def _only(decorated: list[str], functions: list[str], source: str) -> str:
@@ -58,9 +64,7 @@ def _only(decorated: list[str], functions: list[str], source: str) -> str:
     raise FunctionRefused([Fault("entry_point", why)])
 
 
-def _handler(
-    name: str, decorated: tuple[SignatureType, bool] | None, is_async: bool, wanted: SignatureType | None
-) -> Handler:
+def _handler(name: str, decorated: Kind | None, is_async: bool, wanted: SignatureType | None) -> Handler:
     signature_type, asgi = decorated or (wanted, is_async)
     if signature_type is None:
         why = f"{name} is not decorated: decorate it with @functions_framework.cloud_event, or say its signature type"
@@ -91,7 +95,7 @@ def _imported_names(module: ast.Module) -> dict[str, str]:
     return names
 
 
-def _decorated_as(function: Definition, names: dict[str, str]) -> tuple[SignatureType, bool] | None:
+def _decorated_as(function: Definition, names: dict[str, str]) -> Kind | None:
     for decorator in function.decorator_list:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         if kind := DECORATORS.get(_dotted(called, names)):

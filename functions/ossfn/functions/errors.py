@@ -9,7 +9,7 @@ FunctionError
 └── DataInUse         503, another process looks after this data directory
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -43,10 +43,10 @@ class DeployRefused(FunctionError):
 
     code, status = "DeployRefused", 422
 
-    def __init__(self, reason: str, tail: Sequence[str] = ()) -> None:
-        super().__init__("\n".join((reason, *tail)))
+    def __init__(self, reason: str, tail: Iterable[str] = ()) -> None:
         self.reason = reason
         self.tail = tuple(tail)
+        super().__init__("\n".join((reason, *self.tail)))
 
 
 class NoSuchFunction(FunctionError):

@@ -1,4 +1,4 @@
-"""From a bundle and what was said about it to the version that will run. Pure."""
+"""From a bundle and what was said about it to the version that will run."""
 
 from collections.abc import Mapping
 

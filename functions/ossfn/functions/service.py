@@ -39,7 +39,7 @@ class Functions:
 
     def __init__(self, data: Path, catalog_url: str = "") -> None:
         """`catalog_url` is an SQLAlchemy one; without it the catalog is a file in the data directory."""
-        data = data.absolute()
+        data = data.resolve()
         self._folder = data / "functions"
         self._catalog = Catalog(catalog_url or f"sqlite:///{self._folder / 'catalog.sqlite'}")
         self._hosts = Hosts(data)
@@ -55,7 +55,7 @@ class Functions:
         for function in await asyncio.to_thread(self._catalog.functions):
             self._functions[function.name] = function
             if isinstance(function.runs, Version):
-                self._hosts.serve(function.name, function.runs)
+                self._hosts.serve(self._hosts.prepare(function.name, function.runs))
 
     async def close(self) -> None:
         """Stop all hosts and let go of everything."""
@@ -92,7 +92,7 @@ class Functions:
                 raise WrongKind(f"{name} is a remote function; remove it before code is deployed under its name")
             kept = await asyncio.to_thread(self._catalog.versions, name)
             number = kept[0].number + 1 if kept else 1
-            version = resolve(number, bundle, options or {}, actor=actor, now=time.time())
+            version = await asyncio.to_thread(resolve, number, bundle, options or {}, actor=actor, now=time.time())
             try:
                 await self._hosts.unpack(name, number, bundle)
                 return await self._switch(name, version)
@@ -174,9 +174,10 @@ class Functions:
         return function.runs.region if function else None
 
     def address_of(self, name: str) -> str | None:
-        """Where to send a request now, `unix:PATH` or a URL; None when there is no such function.
+        """Where to send the next request, `unix:PATH` or a URL; None when there is no such function.
 
-        To ask is to use: a function that stops when idle counts its idle time from here.
+        Ask before every request: each version has its own address, and a function that stops when idle counts its idle
+        time from here.
         """
         function = self._functions.get(name)
         if function and isinstance(function.runs, Remote):
@@ -195,17 +196,18 @@ class Functions:
 
     async def _switch(self, name: str, version: Version) -> Function:
         """Start the version beside the present one, record it, and only then let the present one go."""
-        process = await self._hosts.start(name, version)
+        host = self._hosts.prepare(name, version)
         now = time.time()
         known = self._functions.get(name)
         function = Function(name, version, known.created_at if known else now, now)
         try:
+            await host.start()
             gone = await asyncio.to_thread(self._catalog.put_version, function, version)
         except BaseException:
-            await process.stop(grace_seconds=0)
+            await host.close(grace_seconds=0)
             raise
         self._functions[name] = function
-        self._hosts.serve(name, version, process)
+        self._hosts.serve(host)
         for old in gone:
             await self._hosts.discard(name, old.number)
         return function
@@ -213,7 +215,7 @@ class Functions:
 
 def _lock(folder: Path) -> BinaryIO:
     """Hold the folder until the file is closed or this process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (folder / ".lock").open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
-"""One hosted function: a socket that is always there, and a process behind it whenever one is needed."""
+"""One version of a function: a socket that is always there, and a process behind it whenever one is needed."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 from ossfn.functions.errors import DeployRefused
 from ossfn.functions.hosting.launch import Launch
 from ossfn.functions.hosting.logs import FunctionLog
-from ossfn.functions.hosting.process import HostProcess, readable
-from ossfn.functions.hosting.sockets import connections, listen
+from ossfn.functions.hosting.process import HostProcess
+from ossfn.functions.hosting.sockets import connections, listen, make_socket_folder, readable
 from ossfn.functions.hosting.states import Backoff, Idle, Ready, Starting, State, Stopped, backoff_seconds
 from ossfn.functions.model import Version
 
@@ -17,104 +18,113 @@ from ossfn.functions.model import Version
 GRACE_SECONDS = 35
 STEADY_SECONDS = 60
 """After so long without a crash the next one counts as the first."""
+LATECOMER_SECONDS = 1.0
+"""Who was told the address of a version that is being replaced has so long to connect."""
 
 Plan = Callable[[], Awaitable[Launch]]
 """Prepares a start: makes the environment when it is missing; raises DeployRefused."""
 
 
 class FunctionHost:
-    """Serves one function on `address`, from `serve` until `close`. Coroutines of one event loop."""
+    """Serves one version on `address` until `close`. Coroutines of one event loop.
 
-    def __init__(self, name: str, run: Path, log: FunctionLog) -> None:
+    Every version has an address of its own. Two of them on one socket were tried: while the old one ends, it takes
+    connections and drops them unread.
+    """
+
+    def __init__(self, name: str, version: Version, plan: Plan, run: Path, log: FunctionLog) -> None:
         self.name = name
-        self.log = log
-        self.state: State = Stopped()
-        self._run = run
-        self._listener = listen(run, name)
-        self._path = Path(self._listener.getsockname())
+        self.state: State = Idle()
+        self._version = version
+        self._plan = plan
+        self._log = log
+        self._folder = make_socket_folder(run, name)
+        self._path = self._folder / "http"
+        self._listener = listen(self._path)
         self.address = f"unix:{self._path}"
         self._used_at = time.monotonic()
         self._process: HostProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
 
     def touch(self) -> None:
         """A request is about to come."""
         self._used_at = time.monotonic()
 
-    async def start(self, plan: Plan) -> HostProcess:
-        """Start a version beside the one that serves; both take requests until `serve`. Raises DeployRefused."""
-        return await HostProcess.start(await plan(), self._listener, self.log, self._run)
-
-    def serve(self, version: Version, process: HostProcess | None, plan: Plan) -> None:
-        """Keep this version running from now on; the one before finishes what it works on and ends."""
-        if self._keeper:
-            self._keeper.cancel()
-            self._retire(self._keeper)
-        if self._process:
-            self._retire(asyncio.create_task(self._process.stop(grace_seconds=GRACE_SECONDS)))
+    async def start(self) -> HostProcess:
+        """Start it; raises DeployRefused."""
+        self.state = Starting(self._version.number, time.time())
+        try:
+            process = await HostProcess.start(await self._plan(), self._listener, self._log, self._folder)
+        except OSError as error:
+            raise DeployRefused(f"version {self._version.number} cannot be started: {error}") from error
+        self.state = Ready(self._version.number, time.time(), process.pid)
         self._process = process
+        return process
+
+    def keep(self) -> None:
+        """From now on start it whenever it ends or a request needs it, and stop it when it is idle."""
         self.touch()
-        self._keeper = asyncio.create_task(self._keep(version, plan))
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def retire(self) -> None:
+        """Close once everybody who had its address is served; nobody is told it any more."""
+        await asyncio.sleep(LATECOMER_SECONDS)
+        deadline = time.monotonic() + self._version.timeout_seconds
+        # One that does not start keeps its callers waiting in vain; they do better to ask again.
+        while connections(self._path) and time.monotonic() < deadline and not isinstance(self.state, Backoff):
+            await asyncio.sleep(0.1)  # the kernel's table announces no change
+        await self.close(grace_seconds=GRACE_SECONDS)
 
     async def close(self, *, grace_seconds: float) -> None:
-        """Stop for good and let go of the socket."""
+        """Stop for good and let go of the socket; requests it works on get `grace_seconds`."""
         if self._keeper:
             self._keeper.cancel()
-            self._retire(self._keeper)
+            await asyncio.wait([self._keeper])
         if self._process:
             await self._process.stop(grace_seconds=grace_seconds)
-        await asyncio.gather(*self._retiring, return_exceptions=True)
         self.state = Stopped()
         self._listener.close()
-        self._path.unlink(missing_ok=True)
-        self.log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _retire(self, task: asyncio.Task[None]) -> None:
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
-
-    async def _keep(self, version: Version, plan: Plan) -> None:
+    async def _keep(self) -> None:
         failures = 0
         while True:
-            if self._process is None and version.idle_seconds:
+            if self._process is None and self._version.idle_seconds:
                 self.state = Idle()
                 await readable(self._listener)
             began = time.monotonic()
-            problem = await self._run_once(version, plan)
+            problem = await self._run_once()
             if problem is None:
                 failures = 0
                 continue
             failures = failures + 1 if time.monotonic() - began < STEADY_SECONDS else 1
             wait = backoff_seconds(failures)
-            self.state = Backoff(version.number, time.time() + wait, failures, problem.reason, problem.tail)
+            self.state = Backoff(self._version.number, time.time() + wait, failures, problem.reason, problem.tail)
             await asyncio.sleep(wait)
 
-    async def _run_once(self, version: Version, plan: Plan) -> DeployRefused | None:
+    async def _run_once(self) -> DeployRefused | None:
         """Run until it ends; None when it was stopped for being idle, else what went wrong."""
-        if self._process is None:
-            self.state = Starting(version.number, time.time())
-            try:
-                self._process = await self.start(plan)
-            except DeployRefused as problem:
-                return problem
-        process = self._process
-        self.state = Ready(version.number, time.time(), process.pid)
-        if await self._ended_before_idle(process, version.idle_seconds):
-            self._process = None
-            process.note(f"the host {process.ended.result()}")
-            return DeployRefused(f"the host {process.ended.result()}", tuple(process.tail))
+        try:
+            process = self._process or await self.start()
+        except DeployRefused as problem:
+            return problem
+        crashed = await self._ended_before_idle(process)
         await process.stop(grace_seconds=GRACE_SECONDS)
         self._process = None
-        return None
+        if not crashed:
+            return None
+        reason = f"the host {process.ended.result()}"
+        process.note(reason)
+        return DeployRefused(reason, process.tail)
 
-    async def _ended_before_idle(self, process: HostProcess, idle_seconds: int) -> bool:
+    async def _ended_before_idle(self, process: HostProcess) -> bool:
+        idle_seconds = self._version.idle_seconds
         while True:
-            left = self._used_at + idle_seconds - time.monotonic() if idle_seconds else None
-            await asyncio.wait([process.ended], timeout=None if left is None else max(left, 0.1))
+            left = max(0.1, self._used_at + idle_seconds - time.monotonic()) if idle_seconds else None
+            await asyncio.wait([process.ended], timeout=left)
             if process.ended.done():
                 return True
-            if time.monotonic() - self._used_at >= idle_seconds:
-                if not connections(str(self._path)):
-                    return False
+            if connections(self._path):
                 self.touch()
+            elif time.monotonic() - self._used_at >= idle_seconds:
+                return False

@@ -13,7 +13,6 @@ from ossfn.functions.hosting.host import FunctionHost
 from ossfn.functions.hosting.launch import Launch, launch
 from ossfn.functions.hosting.logs import FunctionLog, LogLine
 from ossfn.functions.hosting.orphans import end_orphans
-from ossfn.functions.hosting.process import HostProcess
 from ossfn.functions.hosting.sockets import make_run_folder
 from ossfn.functions.hosting.states import State
 from ossfn.functions.model import Version
@@ -33,6 +32,8 @@ class Hosts:
         self._folder = data / "functions"
         self._environments = Environments(self._folder / ".venvs")
         self._hosts: dict[str, FunctionHost] = {}
+        self._logs: dict[str, FunctionLog] = {}
+        self._retiring: dict[FunctionHost, asyncio.Task[None]] = {}
         self._run: Path | None = None
 
     async def open(self, requirements: Iterable[str]) -> None:
@@ -46,8 +47,7 @@ class Hosts:
 
     async def close(self) -> None:
         """Stop all hosts."""
-        await asyncio.gather(*(host.close(grace_seconds=CLOSE_SECONDS) for host in self._hosts.values()))
-        self._hosts.clear()
+        await asyncio.gather(*(self._close(name) for name in list(self._logs)))
         if self._run:
             shutil.rmtree(self._run, ignore_errors=True)
 
@@ -56,15 +56,22 @@ class Hosts:
         await self.discard(name, number)
         await asyncio.to_thread(bundle.unpack, self._code(name, number))
 
-    async def start(self, name: str, version: Version) -> HostProcess:
-        """Start a version beside the one that serves, which goes on; raises DeployRefused."""
-        host = self._hosts.get(name) or self._add(name)
-        return await host.start(lambda: self._launch(name, version))
+    def prepare(self, name: str, version: Version) -> FunctionHost:
+        """A host for a version, not started yet; the one that serves goes on."""
+        if self._run is None:
+            raise RuntimeError("open() comes first")
+        if name not in self._logs:
+            self._logs[name] = FunctionLog(self._folder / name / "logs")
+        return FunctionHost(name, version, lambda: self._launch(name, version), self._run, self._logs[name])
 
-    def serve(self, name: str, version: Version, process: HostProcess | None = None) -> None:
-        """Keep this version running from now on, beginning with `process` when it runs already."""
-        host = self._hosts.get(name) or self._add(name)
-        host.serve(version, process, lambda: self._launch(name, version))
+    def serve(self, host: FunctionHost) -> None:
+        """This is the function's host from now on; the one before ends when those who had its address are served."""
+        before = self._hosts.get(host.name)
+        self._hosts[host.name] = host
+        host.keep()
+        if before:
+            self._retiring[before] = task = asyncio.create_task(before.retire())
+            task.add_done_callback(lambda _: self._retiring.pop(before, None))
 
     async def discard(self, name: str, number: int) -> None:
         """Remove a version's code."""
@@ -72,8 +79,7 @@ class Hosts:
 
     async def remove(self, name: str) -> None:
         """Stop a function and remove all its files."""
-        if host := self._hosts.pop(name, None):
-            await host.close(grace_seconds=CLOSE_SECONDS)
+        await self._close(name)
         await asyncio.to_thread(shutil.rmtree, self._folder / name, ignore_errors=True)
 
     def state_of(self, name: str) -> State:
@@ -90,14 +96,16 @@ class Hosts:
 
     async def logs(self, name: str, count: int) -> Sequence[LogLine]:
         """The last lines a function printed."""
-        return await asyncio.to_thread(self._hosts[name].log.last, count)
+        return await asyncio.to_thread(self._logs[name].last, count)
 
-    def _add(self, name: str) -> FunctionHost:
-        if self._run is None:
-            raise RuntimeError("open() comes first")
-        host = FunctionHost(name, self._run, FunctionLog(self._folder / name / "logs"))
-        self._hosts[name] = host
-        return host
+    async def _close(self, name: str) -> None:
+        retiring = {host: task for host, task in self._retiring.items() if host.name == name}
+        for task in retiring.values():
+            task.cancel()
+        hosts = [*retiring, *([self._hosts.pop(name)] if name in self._hosts else [])]
+        await asyncio.gather(*(host.close(grace_seconds=CLOSE_SECONDS) for host in hosts))
+        if log := self._logs.pop(name, None):
+            log.close()
 
     def _code(self, name: str, number: int) -> Path:
         return self._folder / name / "versions" / str(number)

@@ -1,5 +1,6 @@
 """What a function prints, kept line by line in files that never grow without end."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -30,23 +31,22 @@ class FunctionLog:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._file = self._path(0).open("ab")
+        self._file = self._path(0).open("ab", buffering=0)
 
     def append(self, lines: Iterable[LogLine]) -> None:
-        """Keep lines; they can be read at once."""
-        self._file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-        self._file.flush()
-        if self._file.tell() > FILE_BYTES:
-            self._rotate()
+        """Keep lines; they can be read at once. When the disk is full they are lost, and the function goes on."""
+        with contextlib.suppress(OSError):
+            self._file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+            if self._file.tell() > FILE_BYTES:
+                self._rotate()
 
     def last(self, count: int) -> Sequence[LogLine]:
         """The last `count` lines, oldest first. Reads files: not for the event loop."""
-        found: list[bytes] = []
+        found: list[LogLine] = []
         for number in range(OLD_FILES + 1):
-            if len(found) >= count or not self._path(number).exists():
-                break
-            found = self._path(number).read_bytes().splitlines()[len(found) - count :] + found
-        return [msgspec.json.decode(line, type=LogLine) for line in found]
+            if len(found) < count:
+                found = _read(self._path(number))[len(found) - count :] + found
+        return found
 
     def close(self) -> None:
         """Let go of the file."""
@@ -57,10 +57,22 @@ class FunctionLog:
         for number in reversed(range(OLD_FILES)):
             if self._path(number).exists():
                 self._path(number).replace(self._path(number + 1))
-        self._file = self._path(0).open("ab")
+        self._file = self._path(0).open("ab", buffering=0)
 
     def _path(self, number: int) -> Path:
         return self._folder / (f"{number}.jsonl" if number else "current.jsonl")
+
+
+def _read(path: Path) -> list[LogLine]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    entries = []
+    for line in lines:
+        with contextlib.suppress(msgspec.DecodeError):  # cut off by a full disk
+            entries.append(msgspec.json.decode(line, type=LogLine))
+    return entries
 
 
 class Lines:
@@ -76,4 +88,4 @@ class Lines:
             whole.append(self._rest)
             self._rest = b""
         texts = [line.decode(errors="replace").removesuffix("\r") for line in whole]
-        return [text[at : at + LINE_CHARACTERS] for text in texts for at in range(0, len(text), LINE_CHARACTERS)]
+        return [text[at : at + LINE_CHARACTERS] for text in texts for at in range(0, len(text) or 1, LINE_CHARACTERS)]
