@@ -1,22 +1,19 @@
-"""The command line `ossfn`: parses, calls, prints."""
+"""`ossfn up`: the service itself, in this process."""
 
-import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, help="Object-storage events to functions.")
+from ossfn.adapter.cli.locate import place
 
-
-@app.callback()
-def _ossfn() -> None:
-    """Object-storage events to functions."""
+if TYPE_CHECKING:
+    from ossfn.adapter.settings import Settings
 
 
-@app.command()
 def up(
+    ctx: typer.Context,
     data: Annotated[Path | None, typer.Option(help="Directory for everything that ossfn keeps.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of ingest and JSON API; 0 picks a free one.")] = None,
@@ -24,25 +21,42 @@ def up(
     registry_url: Annotated[str | None, typer.Option(help="Where rules are kept.")] = None,
     backend_url: Annotated[str | None, typer.Option(help="Where deliveries are kept.")] = None,
 ) -> None:
-    """Run the service until it is asked to stop."""
+    """Run the service until it is asked to stop.
+
+    Prints one line of JSON on stdout once it is ready, and logs to stderr.
+
+    \b
+    Example:
+      ossfn up --data ./ossfn-data --port 8450
+    """
+    settings = settings_from(
+        {
+            "data": data or place(ctx).data,
+            "host": host,
+            "port": port,
+            "s3_port": s3_port,
+            "registry_url": registry_url,
+            "backend_url": backend_url,
+        }
+    )
+    import asyncio
+
     from ossfn.adapter.logs import set_up
     from ossfn.adapter.serve import serve
-    from ossfn.adapter.settings import Settings
 
-    given: dict[str, Any] = {
-        "data": data, "host": host, "port": port, "s3_port": s3_port, "registry_url": registry_url,
-        "backend_url": backend_url,
-    }  # fmt: skip
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as fault:
-        for error in fault.errors():
-            typer.echo(f"ossfn: {'.'.join(map(str, error['loc']))}: {error['msg']}", err=True)
-        raise typer.Exit(2) from None
     set_up(settings.log_level)
     asyncio.run(serve(settings))
 
 
-def main() -> None:
-    """The console script."""
-    app()
+def settings_from(options: Mapping[str, Any]) -> "Settings":
+    """The settings with these options in front; None stands for "not said". Ends with 2 when they are wrong."""
+    from pydantic import ValidationError
+
+    from ossfn.adapter.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as fault:
+        for error in fault.errors():
+            typer.echo(f"ossfn: {'.'.join(map(str, error['loc']))}: {error['msg']}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,72 @@
+"""The command line `ossfn`: parses, asks the running service, prints."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ossfn.adapter.cli import buckets, callbacks, deliveries, events, functions, keys, rules, targets
+from ossfn.adapter.cli.doctor import doctor
+from ossfn.adapter.cli.insight import explain, stats
+from ossfn.adapter.cli.locate import Place
+from ossfn.adapter.cli.printing import shown
+from ossfn.adapter.cli.up import up
+from ossfn.adapter.client import NoService, Refused
+
+# What a command needs beyond its arguments it imports when it runs, so that `ossfn --help` answers at once; rich would
+# draw the help more slowly than a reader can read it.
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+app.command()(up)
+app.add_typer(functions.app, name="functions")
+app.add_typer(rules.app, name="rules")
+app.add_typer(buckets.app, name="buckets")
+app.add_typer(callbacks.app, name="callbacks")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(targets.app, name="targets")
+app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
+app.command()(explain)
+app.command()(stats)
+app.command()(doctor)
+
+
+@app.callback()
+def ossfn(
+    ctx: typer.Context,
+    server: Annotated[str | None, typer.Option(help="Address of the running service, http://HOST:PORT.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data directory; the service on it is found by itself.")] = None,
+) -> None:
+    """Object-storage events to functions.
+
+    \b
+    Example:
+      ossfn up
+      ossfn functions deploy ./thumbs --name thumbs
+      ossfn rules add photos --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
+    """
+    ctx.obj = Place(server, data)
+
+
+def main() -> None:
+    """The console script. Ends with 0: done; 1: refused or failed; 2: wrong usage; 3: no service answers."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # keys in any script, terminals in few
+    try:
+        app()
+    except Refused as refusal:
+        for fault in refusal.faults:
+            typer.echo(_line(fault), err=True)
+        sys.exit(1)
+    except NoService as fault:
+        typer.echo(f"ossfn: {shown(str(fault))}. Start a service with `ossfn up`, or name one with --server.", err=True)
+        sys.exit(3)
+
+
+def _line(fault: dict[str, str]) -> str:
+    place = f"{fault['field']}: " if fault.get("field") else ""
+    message = f"{place}{fault['message']}"
+    if advice := fault.get("advice"):
+        message = f"{message if message.endswith('.') else message + '.'} {advice}"
+    return f"ossfn: {shown(message)}"

@@ -1,0 +1,44 @@
+"""`ossfn events …`: send a notification as a store would."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from ossfn.adapter.cli.locate import client
+from ossfn.adapter.cli.printing import Json, write_json
+from ossfn.adapter.cli.reading import header, read_input
+
+app = typer.Typer(no_args_is_help=True, help="Send notifications as a store would.")
+
+
+@app.callback()
+def _events() -> None:
+    """Keep `send` a command of its own while it is the only one."""
+
+
+@app.command()
+def send(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File with the notification; `-` reads standard input.")],
+    source: Annotated[str, typer.Option(help="Ingest source, or the name of a format; auto finds it out.")] = "auto",
+    headers: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="'Name: value' as the store sends it; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Post a notification from a file; the events in it are real from then on.
+
+    \b
+    Example:
+      ossfn events send notification.json
+    """
+    given = {"content-type": "application/json", **dict(header(line) for line in headers or ())}
+    answer = client(ctx).request("POST", f"/ingest/{quote(source, safe='')}", read_input(file), headers=given)
+    if as_json:
+        return write_json(answer)
+    taken = answer.json()
+    return typer.echo(
+        f"{taken['events']} events, {taken['deliveries']} deliveries, {taken['duplicates']} known already"
+    )

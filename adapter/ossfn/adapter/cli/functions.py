@@ -1,0 +1,257 @@
+"""`ossfn functions …`: deploy an author's folder, see how it does, call it, go back, remove it."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ossfn.adapter.cli.locate import client
+from ossfn.adapter.cli.printing import Json, local_time, say, shown, write_fields, write_json, write_table
+from ossfn.adapter.cli.reading import read_input
+from ossfn.adapter.client import api
+
+app = typer.Typer(no_args_is_help=True, help="Deploy functions and look after them.")
+
+DEPLOY_SECONDS = 900.0
+"""For a deploy with its own dependencies, which are installed before it answers."""
+INVOKE_SECONDS = 330.0
+"""A function's longest time-out is 300 s."""
+
+Name = Annotated[str, typer.Argument(help="Name of the function.")]
+
+
+@app.command()
+def deploy(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Folder with main.py and maybe functions.toml.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Address of a function that runs elsewhere, instead of DIR.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name; else the one in DIR/functions.toml.")] = None,
+    entry_point: Annotated[str | None, typer.Option(help="The handler; else the only decorated function.")] = None,
+    signature_type: Annotated[str | None, typer.Option(help="cloudevent, http, event or typed.")] = None,
+    source: Annotated[str | None, typer.Option(help="The file with the handler; else main.py.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests that it takes at a time.")] = None,
+    timeout_seconds: Annotated[int | None, typer.Option(help="Time for one request, 1 to 300.")] = None,
+    memory_mb: Annotated[int | None, typer.Option(help="Memory of each of its processes, in MiB.")] = None,
+    idle_seconds: Annotated[int | None, typer.Option(help="Stop it after so long without a request.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region in which it counts as running.")] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An environment variable; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Deploy a folder as the next version of a function, or put a name to one that runs elsewhere.
+
+    Options win over DIR/functions.toml. The version before serves until the new one is ready.
+
+    \b
+    Example:
+      ossfn functions deploy ./thumbs --name thumbs --env SIZE=128
+      ossfn functions deploy --url https://fn.example.com/ --name thumbs
+    """
+    options = {"concurrency": concurrency, "timeout_seconds": timeout_seconds, "region": region}
+    hosted = {
+        "entry_point": entry_point, "signature_type": signature_type, "source": source, "memory_mb": memory_mb,
+        "idle_seconds": idle_seconds, "env": env,
+    }  # fmt: skip
+    service = client(ctx)
+    match folder, url:
+        case Path(), None:
+            name = name or _configured_name(folder)
+            answer = service.request(
+                "PUT", api("functions", name), _packed(folder), query={**options, **hosted},
+                headers={"content-type": "application/zip"}, timeout_seconds=DEPLOY_SECONDS,
+            )  # fmt: skip
+        case None, str():
+            _refuse_hosted_options(hosted)
+            given = {option: value for option, value in options.items() if value is not None}
+            answer = service.send("PUT", api("functions", _needed(name)), {"url": url, **given})
+        case _:
+            raise typer.BadParameter("give either DIR or --url URL")
+    if as_json:
+        write_json(answer)
+    else:
+        function = answer.json()
+        version = f"version {function['version']} serves" if function.get("version") else f"calls {url}"
+        typer.echo(f"{function['name']}: {version}")
+
+
+@app.command()
+def ls(ctx: typer.Context, as_json: Json = False) -> None:
+    """Every function.
+
+    \b
+    Example:
+      ossfn functions ls
+    """
+    answer = client(ctx).get(api("functions"))
+    if as_json:
+        return write_json(answer)
+    rows = [
+        (f["name"], f["kind"], _state(f), f.get("version"), f["region"], local_time(f["updated_at"]))
+        for f in answer.json()["functions"]
+    ]
+    return write_table(("name", "kind", "state", "version", "region", "updated"), rows)
+
+
+@app.command()
+def describe(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """All about one function: how it runs, what it is doing, what triggers it.
+
+    \b
+    Example:
+      ossfn functions describe thumbs
+    """
+    service = client(ctx)
+    answer = service.get(api("functions", name))
+    if as_json:
+        return write_json(answer)
+    function = answer.json()
+    triggers = service.get(api("functions", name, "triggers")).json()
+    write_fields([(key.replace("_", " "), value) for key, value in function.items() if not isinstance(value, dict)])
+    write_fields([("state", _state(function)), ("triggers", f"{triggers['count']} of {triggers['limit']}")])
+    return write_table(
+        ("bucket", "rule", "events", "prefix", "suffix"),
+        [(t["bucket"], t["rule"], t["events"], t["prefix"], t["suffix"]) for t in triggers["triggers"]],
+    )
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    name: Name,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """The last lines that a function printed, oldest first.
+
+    \b
+    Example:
+      ossfn functions logs thumbs -n 20
+    """
+    answer = client(ctx).get(api("functions", name, "logs"), {"lines": lines})
+    if as_json:
+        return write_json(answer)
+    for line in answer.json()["lines"]:
+        typer.echo(f"{local_time(line['time'])} v{line['version']} {line['stream']:<6} {shown(line['text'])}")
+    return None
+
+
+@app.command()
+def invoke(
+    ctx: typer.Context,
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="File with the CloudEvent, or any JSON; `-` reads standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Call a function with an event from a file and print its answer; ends with 1 when the function failed.
+
+    \b
+    Example:
+      ossfn functions invoke thumbs event.json
+    """
+    answer = client(ctx).request(
+        "POST",
+        api("functions", f"{name}:invoke"),
+        read_input(file),
+        headers={"content-type": "application/json"},
+        timeout_seconds=INVOKE_SECONDS,
+    )
+    result = answer.json()
+    if as_json:
+        write_json(answer)
+    else:
+        say(f"status {result['status']} after {result['seconds']:.3f} s")
+        typer.echo(result["body"])
+    if result["status"] >= 300:
+        raise typer.Exit(1)
+
+
+@app.command()
+def versions(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """The versions that a function can go back to, newest first.
+
+    \b
+    Example:
+      ossfn functions versions thumbs
+    """
+    answer = client(ctx).get(api("functions", name, "versions"))
+    if as_json:
+        return write_json(answer)
+    rows = [
+        (v["number"], local_time(v["created_at"]), v["source"], v["entry_point"], v["signature_type"], v["sha256"][:12])
+        for v in answer.json()["versions"]
+    ]
+    return write_table(("version", "deployed", "source", "entry point", "signature", "sha256"), rows)
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[int | None, typer.Option(help="Which one; else the one before the present one.")] = None,
+) -> None:
+    """Let an earlier version serve again.
+
+    \b
+    Example:
+      ossfn functions rollback thumbs --version 3
+    """
+    wanted = {} if version is None else {"version": version}
+    answer = client(ctx).send("POST", api("functions", f"{name}:rollback"), wanted)
+    typer.echo(f"{name}: version {answer.json()['version']} serves")
+
+
+@app.command()
+def rm(
+    ctx: typer.Context,
+    name: Name,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Delete the rules that call it, too.")] = False,
+) -> None:
+    """Remove a function with its versions and logs.
+
+    \b
+    Example:
+      ossfn functions rm thumbs --cascade
+    """
+    client(ctx).send("DELETE", api("functions", name), query={"cascade": "true" if cascade else None})
+    typer.echo(f"{name}: removed")
+
+
+def _configured_name(folder: Path) -> str:
+    try:
+        name = tomllib.loads((folder / "functions.toml").read_text("utf-8")).get("name")
+    except FileNotFoundError:
+        name = None
+    except ValueError as fault:
+        raise typer.BadParameter(f"{folder / 'functions.toml'}: {fault}") from None
+    return _needed(name)
+
+
+def _needed(name: str | None) -> str:
+    if not name:
+        raise typer.BadParameter("--name NAME is needed (or `name` in DIR/functions.toml)")
+    return name
+
+
+def _packed(folder: Path) -> bytes:
+    from ossfn.functions.bundle import pack
+    from ossfn.functions.errors import FunctionRefused
+
+    try:
+        return pack(folder)
+    except FunctionRefused as fault:
+        raise typer.BadParameter(str(fault)) from None
+
+
+def _refuse_hosted_options(hosted: Mapping[str, object]) -> None:
+    if given := [f"--{option.replace('_', '-')}" for option, value in hosted.items() if value is not None]:
+        raise typer.BadParameter(f"{', '.join(given)}: only with DIR, not with --url")
+
+
+def _state(function: Mapping[str, Any]) -> str:
+    state = function.get("state")
+    return str(state["name"]) if state else ""
