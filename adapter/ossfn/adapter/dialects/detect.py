@@ -11,7 +11,7 @@ from ossfn.adapter.dialects.notification import Notification, fields, text
 class _Record(msgspec.Struct, frozen=True, rename="camel"):
     """The members of a record that tell the formats apart."""
 
-    event_source: Raw | UnsetType = UNSET
+    event_source: str = ""
     detail: Raw | UnsetType = UNSET
     original: Raw | UnsetType = UNSET
     cos: Raw | UnsetType = UNSET
@@ -55,6 +55,6 @@ def _detect_record(records: list[Raw]) -> str:
     if record.cos is not UNSET:
         return "tencent"
     # Records that ossfn made from JD's carry the original, and are spelled as Amazon's.
-    if text(record.event_source) == "oss" and record.original is UNSET:
+    if record.event_source == "oss" and record.original is UNSET:
         return "jd"
     return "s3"

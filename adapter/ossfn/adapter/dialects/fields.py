@@ -51,9 +51,8 @@ def plain(key: str) -> str:
 
 def form_decoded(key: str) -> str:
     """A key that the store writes form-encoded, as Amazon does: `+` is a space, `%XX` a byte of UTF-8."""
-    if "%" not in key and "+" not in key:
-        return key
-    return unquote_to_bytes(key.replace("+", " ")).decode()
+    key = key.replace("+", " ").replace("%2F", "/")  # of most keys that is all, and five times as fast as the rest
+    return unquote_to_bytes(key).decode() if "%" in key else key
 
 
 def check_key(key: str, place: str) -> None:

@@ -1,7 +1,6 @@
 """A notification as it arrives: headers, body and the few top-level members that tell the formats apart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -37,8 +36,7 @@ class Top(msgspec.Struct, frozen=True):
     """CloudEvents."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """What a dialect decodes. Header names are in lower case."""
 
     headers: Mapping[str, str]

@@ -3,6 +3,8 @@
 A store that copies S3 is a row here.
 """
 
+from functools import partial
+
 import msgspec
 
 from ossfn.adapter.dialects import s3_record
@@ -34,7 +36,7 @@ def decode(notification: Notification, store: Store | None = None) -> Decoded:
     if text(notification.top.Event) == "s3:TestEvent":
         return Decoded((), ("s3:TestEvent: notifications were configured",))
     of = (lambda _: store) if store else store_of
-    decoded = decode_records(notification, lambda raw: s3_record.decode(raw, of))
+    decoded = decode_records(notification, partial(s3_record.decode, store_of=of))
     return _with_plain_key(decoded, notification)
 
 

@@ -78,13 +78,13 @@ def decode(raw: Raw, store_of: Callable[[str], Store]) -> ObjectEvent | str:
     thing = record.s3.object
     response = record.response_elements or _NO_RESPONSE
     return ObjectEvent(
-        name=name,
-        bucket=record.s3.bucket.name,
-        key=_key(thing.key, store),
-        time=utc(record.event_time, "eventTime"),
-        dialect=store.dialect,
-        event_source=record.event_source or "s3",  # Huawei OBS leaves it out
-        record=raw.copy(),  # a part of the body would keep the whole body in memory
+        name,
+        record.s3.bucket.name,
+        _key(thing.key, store),
+        utc(record.event_time, "eventTime"),
+        store.dialect,
+        record.event_source or "s3",  # Huawei OBS leaves it out
+        raw.copy(),  # a part of the body would keep the whole body in memory
         region=record.aws_region or "",
         raw_key=thing.key,
         raw_name=record.event_name,
