@@ -40,11 +40,17 @@ def ossfn(
 ) -> None:
     """Object-storage events to functions.
 
-    \b
+    Commands ask a running service: the one that --server or OSSFN_SERVER names, else the one at OSSFN_HOST and
+    OSSFN_PORT, else the one that runs on the data directory (--data, OSSFN_DATA, ossfn.toml), else
+    http://127.0.0.1:8450. Its token, where it has one, is read from OSSFN_API_TOKEN.
+
+    Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no service answers.
+
     Example:
-      ossfn up
-      ossfn functions deploy ./thumbs --name thumbs
-      ossfn rules add photos --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
+    \b
+        ossfn up
+        ossfn functions deploy ./thumbs --name thumbs
+        ossfn rules add photos --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
     """
     ctx.obj = Place(server, data)
 

@@ -10,21 +10,21 @@ from ossfn.adapter.client import api
 
 app = typer.Typer(no_args_is_help=True, help="Buckets: region, mode, history of their rules.")
 
-Name = Annotated[str, typer.Argument(help="Name of the bucket.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the bucket.")]
 
 
 @app.command()
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every bucket.
 
-    \b
     Example:
-      ossfn buckets ls
+    \b
+        ossfn buckets ls
     """
     answer = client(ctx).get(api("buckets"))
     if as_json:
         return write_json(answer)
-    rows = [(b["name"], b["region"], b["mode"], b["rules"], b["generation"]) for b in answer.json()["buckets"]]
+    rows = [(b["name"], b["region"], b["mode"], b["rule_count"], b["generation"]) for b in answer.json()["buckets"]]
     return write_table(("bucket", "region", "mode", "rules", "generation"), rows)
 
 
@@ -38,9 +38,9 @@ def set_(
 ) -> None:
     """Register a bucket, or change its region or mode.
 
-    \b
     Example:
-      ossfn buckets set photos --mode fan-out
+    \b
+        ossfn buckets set photos --mode fan-out
     """
     given = {key: value for key, value in (("region", region), ("mode", mode)) if value is not None}
     answer = client(ctx).send("PUT", api("buckets", name), given)
@@ -58,9 +58,9 @@ def rm(
 ) -> None:
     """Forget a bucket; its history stays.
 
-    \b
     Example:
-      ossfn buckets rm photos --cascade
+    \b
+        ossfn buckets rm photos --cascade
     """
     client(ctx).send("DELETE", api("buckets", name), query={"cascade": "true" if cascade else None})
     typer.echo(f"{name}: deleted")
@@ -70,9 +70,9 @@ def rm(
 def history(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """What became of a bucket, newest first: which change, when, by whom.
 
-    \b
     Example:
-      ossfn buckets history photos
+    \b
+        ossfn buckets history photos
     """
     answer = client(ctx).get(api("buckets", name, "history"))
     if as_json:
@@ -85,13 +85,15 @@ def history(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
 def rollback(
     ctx: typer.Context,
     name: Name,
-    generation: Annotated[int, typer.Argument(help="The generation to go back to; see `ossfn buckets history`.")],
+    generation: Annotated[
+        int, typer.Argument(metavar="GENERATION", help="The generation to go back to; see `ossfn buckets history`.")
+    ],
 ) -> None:
     """Put the rules and the mode of an earlier generation again, as a new one.
 
-    \b
     Example:
-      ossfn buckets rollback photos 3
+    \b
+        ossfn buckets rollback photos 3
     """
     answer = client(ctx).send("POST", api("buckets", f"{name}:rollback"), {"generation": generation})
     typer.echo(f"{name}: generation {answer.json()['generation']} is as {generation} was")

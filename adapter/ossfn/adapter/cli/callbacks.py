@@ -10,16 +10,16 @@ from ossfn.adapter.client import api
 
 app = typer.Typer(no_args_is_help=True, help="Callback addresses under a name, for targets given as ARN.")
 
-Name = Annotated[str, typer.Argument(help="Name of the callback.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the callback.")]
 
 
 @app.command()
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every named callback.
 
-    \b
     Example:
-      ossfn callbacks ls
+    \b
+        ossfn callbacks ls
     """
     answer = client(ctx).get(api("callbacks"))
     if as_json:
@@ -37,9 +37,9 @@ def set_(
 ) -> None:
     """Register addresses under a name, or change them; the rules that use the name follow at once.
 
-    \b
     Example:
-      ossfn callbacks set billing https://billing.example.com/hook
+    \b
+        ossfn callbacks set billing https://billing.example.com/hook
     """
     client(ctx).send("PUT", api("callbacks", name), {"urls": urls, "region": region})
     typer.echo(f"{name}: {' '.join(urls)}")
@@ -49,9 +49,9 @@ def set_(
 def rm(ctx: typer.Context, name: Name) -> None:
     """Forget a named callback that no rule uses.
 
-    \b
     Example:
-      ossfn callbacks rm billing
+    \b
+        ossfn callbacks rm billing
     """
     client(ctx).send("DELETE", api("callbacks", name))
     typer.echo(f"{name}: deleted")

@@ -44,9 +44,9 @@ def ls(
 ) -> None:
     """Deliveries, newest first.
 
-    \b
     Example:
-      ossfn deliveries ls --state dead --since 2h
+    \b
+        ossfn deliveries ls --state dead --since 2h
     """
     wanted = _filter(bucket, prefix, rule, target, reason, event_id, since, until)
     answer = client(ctx).get(api("deliveries"), {"state": state, **wanted, "limit": limit, "before": before})
@@ -68,9 +68,9 @@ def show(
 ) -> None:
     """One delivery with every attempt and what the target answered.
 
-    \b
     Example:
-      ossfn deliveries show 019abf1c53e0b7d1c2f3a4958677
+    \b
+        ossfn deliveries show 019abf1c53e0b7d1c2f3a4958677
     """
     answer = client(ctx).get(api("deliveries", delivery_id))
     if as_json:
@@ -107,10 +107,10 @@ def redeliver(
 ) -> None:
     """Send dead letters again, each as a new delivery that names the old one; those sent again before are left out.
 
-    \b
     Example:
-      ossfn deliveries redeliver --target function:thumbs --since 2h --dry-run
-      ossfn deliveries redeliver --target function:thumbs --since 2h --rate 50
+    \b
+        ossfn deliveries redeliver --target function:thumbs --since 2h --dry-run
+        ossfn deliveries redeliver --target function:thumbs --since 2h --rate 50
     """
     wanted = _filter(bucket, prefix, rule, target, reason, event_id, since, until)
     in_bulk(client(ctx), REDELIVER, _chosen(wanted, everything), dry_run=dry_run, yes=yes, rate=rate)
@@ -133,9 +133,9 @@ def cancel(
 ) -> None:
     """End deliveries that wait for their next try, for ever.
 
-    \b
     Example:
-      ossfn deliveries cancel --target callback:https://gone.example.com/ --dry-run
+    \b
+        ossfn deliveries cancel --target callback:https://gone.example.com/ --dry-run
     """
     wanted = _filter(bucket, prefix, rule, target, reason, event_id, since, until)
     in_bulk(client(ctx), CANCEL, _chosen(wanted, everything), dry_run=dry_run, yes=yes)

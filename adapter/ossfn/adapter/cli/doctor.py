@@ -28,9 +28,9 @@ class Finding:
 def doctor(ctx: typer.Context, as_json: Json = False) -> None:
     """Look for what is wrong with the running service; ends with 1 when something is.
 
-    \b
     Example:
-      ossfn doctor
+    \b
+        ossfn doctor
     """
     service = client(ctx)
     findings = [

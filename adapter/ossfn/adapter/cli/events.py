@@ -21,7 +21,7 @@ def _events() -> None:
 @app.command()
 def send(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File with the notification; `-` reads standard input.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File with the notification; `-` reads standard input.")],
     source: Annotated[str, typer.Option(help="Ingest source, or the name of a format; auto finds it out.")] = "auto",
     headers: Annotated[
         list[str] | None, typer.Option("--header", "-H", help="'Name: value' as the store sends it; may be repeated.")
@@ -30,9 +30,9 @@ def send(
 ) -> None:
     """Post a notification from a file; the events in it are real from then on.
 
-    \b
     Example:
-      ossfn events send notification.json
+    \b
+        ossfn events send notification.json
     """
     given = {"content-type": "application/json", **dict(header(line) for line in headers or ())}
     answer = client(ctx).request("POST", f"/ingest/{quote(source, safe='')}", read_input(file), headers=given)

@@ -19,7 +19,7 @@ DEPLOY_SECONDS = 900.0
 INVOKE_SECONDS = 330.0
 """A function's longest time-out is 300 s."""
 
-Name = Annotated[str, typer.Argument(help="Name of the function.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the function.")]
 
 
 @app.command()
@@ -47,10 +47,10 @@ def deploy(
 
     Options win over DIR/functions.toml. The version before serves until the new one is ready.
 
-    \b
     Example:
-      ossfn functions deploy ./thumbs --name thumbs --env SIZE=128
-      ossfn functions deploy --url https://fn.example.com/ --name thumbs
+    \b
+        ossfn functions deploy ./thumbs --name thumbs --env SIZE=128
+        ossfn functions deploy --url https://fn.example.com/ --name thumbs
     """
     options = {"concurrency": concurrency, "timeout_seconds": timeout_seconds, "region": region}
     hosted = {
@@ -83,9 +83,9 @@ def deploy(
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every function.
 
-    \b
     Example:
-      ossfn functions ls
+    \b
+        ossfn functions ls
     """
     answer = client(ctx).get(api("functions"))
     if as_json:
@@ -101,9 +101,9 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
 def describe(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """All about one function: how it runs, what it is doing, what triggers it.
 
-    \b
     Example:
-      ossfn functions describe thumbs
+    \b
+        ossfn functions describe thumbs
     """
     service = client(ctx)
     answer = service.get(api("functions", name))
@@ -128,9 +128,9 @@ def logs(
 ) -> None:
     """The last lines that a function printed, oldest first.
 
-    \b
     Example:
-      ossfn functions logs thumbs -n 20
+    \b
+        ossfn functions logs thumbs -n 20
     """
     answer = client(ctx).get(api("functions", name, "logs"), {"lines": lines})
     if as_json:
@@ -144,14 +144,16 @@ def logs(
 def invoke(
     ctx: typer.Context,
     name: Name,
-    file: Annotated[Path, typer.Argument(help="File with the CloudEvent, or any JSON; `-` reads standard input.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="File with the CloudEvent, or any JSON; `-` reads standard input.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Call a function with an event from a file and print its answer; ends with 1 when the function failed.
 
-    \b
     Example:
-      ossfn functions invoke thumbs event.json
+    \b
+        ossfn functions invoke thumbs event.json
     """
     answer = client(ctx).request(
         "POST",
@@ -174,9 +176,9 @@ def invoke(
 def versions(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """The versions that a function can go back to, newest first.
 
-    \b
     Example:
-      ossfn functions versions thumbs
+    \b
+        ossfn functions versions thumbs
     """
     answer = client(ctx).get(api("functions", name, "versions"))
     if as_json:
@@ -196,9 +198,9 @@ def rollback(
 ) -> None:
     """Let an earlier version serve again.
 
-    \b
     Example:
-      ossfn functions rollback thumbs --version 3
+    \b
+        ossfn functions rollback thumbs --version 3
     """
     wanted = {} if version is None else {"version": version}
     answer = client(ctx).send("POST", api("functions", f"{name}:rollback"), wanted)
@@ -213,9 +215,9 @@ def rm(
 ) -> None:
     """Remove a function with its versions and logs.
 
-    \b
     Example:
-      ossfn functions rm thumbs --cascade
+    \b
+        ossfn functions rm thumbs --cascade
     """
     client(ctx).send("DELETE", api("functions", name), query={"cascade": "true" if cascade else None})
     typer.echo(f"{name}: removed")

@@ -11,16 +11,16 @@ from ossfn.adapter.client import api
 
 def explain(
     ctx: typer.Context,
-    bucket: Annotated[str, typer.Argument(help="Name of the bucket.")],
-    key: Annotated[str, typer.Argument(help="Key of the object, in plain characters.")],
-    event: Annotated[str, typer.Argument(help="Name of the event.")],
+    bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="Name of the bucket.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Key of the object, in plain characters.")],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its name, such as s3:ObjectCreated:Put.")],
     as_json: Json = False,
 ) -> None:
     """Say of each rule whether it would take such an event, and why.
 
-    \b
     Example:
-      ossfn explain photos holiday/beach.jpg s3:ObjectCreated:Put
+    \b
+        ossfn explain photos holiday/beach.jpg s3:ObjectCreated:Put
     """
     answer = client(ctx).get(api("explain"), {"bucket": bucket, "key": key, "event": event})
     if as_json:
@@ -37,9 +37,9 @@ def explain(
 def stats(ctx: typer.Context, as_json: Json = False) -> None:
     """Counts of deliveries: accepted = delivered + dead + pending + cancelled.
 
-    \b
     Example:
-      ossfn stats
+    \b
+        ossfn stats
     """
     answer = client(ctx).get(api("stats"))
     if as_json:

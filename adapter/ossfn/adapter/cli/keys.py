@@ -19,14 +19,16 @@ app = typer.Typer(no_args_is_help=True, help="Access keys of the S3 notification
 @app.command()
 def add(
     ctx: typer.Context,
-    owner: Annotated[str, typer.Argument(help="Who will hold it; buckets belong to the owner, who may have many.")],
+    owner: Annotated[
+        str, typer.Argument(metavar="OWNER", help="Who will hold it; buckets belong to the owner, who may have many.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Make a key and print its secret, this once. The open local key ends with the first one made.
 
-    \b
     Example:
-      ossfn keys add ci
+    \b
+        ossfn keys add ci
     """
     with _ring(ctx) as ring:
         key, secret = ring.add(owner)
@@ -40,9 +42,9 @@ def add(
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every key, oldest first, without the secrets.
 
-    \b
     Example:
-      ossfn keys ls
+    \b
+        ossfn keys ls
     """
     with _ring(ctx) as ring:
         rows = [_row(key) for key in ring.ls()]
@@ -53,12 +55,14 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def rm(ctx: typer.Context, access_key: Annotated[str, typer.Argument(help="The key to take back.")]) -> None:
+def rm(
+    ctx: typer.Context, access_key: Annotated[str, typer.Argument(metavar="KEY", help="The key to take back.")]
+) -> None:
     """Take a key back; it is refused from the next request on.
 
-    \b
     Example:
-      ossfn keys rm OSFN2KX4ZB3QYVJ7M6TA
+    \b
+        ossfn keys rm OSFN2KX4ZB3QYVJ7M6TA
     """
     with _ring(ctx) as ring:
         removed = ring.rm(access_key)

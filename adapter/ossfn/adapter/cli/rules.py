@@ -12,8 +12,8 @@ from ossfn.adapter.client import Client, api
 
 app = typer.Typer(no_args_is_help=True, help="Which events of a bucket go to which function or callback.")
 
-Bucket = Annotated[str, typer.Argument(help="Name of the bucket.")]
-Name = Annotated[str, typer.Argument(help="Name of the rule.")]
+Bucket = Annotated[str, typer.Argument(metavar="BUCKET", help="Name of the bucket.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the rule.")]
 Events = Annotated[
     list[str] | None, typer.Option("--event", help="Event name, such as s3:ObjectCreated:*; may be repeated.")
 ]
@@ -29,14 +29,16 @@ Format = Annotated[str | None, typer.Option("--format", help="structured, binary
 @app.command()
 def ls(
     ctx: typer.Context,
-    bucket: Annotated[str | None, typer.Argument(help="Name of the bucket; else every bucket.")] = None,
+    bucket: Annotated[
+        str | None, typer.Argument(metavar="[BUCKET]", help="Name of the bucket; else every bucket.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The rules of one bucket, or of all, in match order.
 
-    \b
     Example:
-      ossfn rules ls photos
+    \b
+        ossfn rules ls photos
     """
     service = client(ctx)
     if as_json and bucket is not None:
@@ -58,9 +60,9 @@ def ls(
 def show(ctx: typer.Context, bucket: Bucket, name: Name, as_json: Json = False) -> None:
     """One rule.
 
-    \b
     Example:
-      ossfn rules show photos thumbnails
+    \b
+        ossfn rules show photos thumbnails
     """
     answer = client(ctx).get(api("buckets", bucket, "rules", name))
     if as_json:
@@ -87,10 +89,10 @@ def add(
 ) -> None:
     """Add a rule behind the others of a bucket.
 
-    \b
     Example:
-      ossfn rules add photos --name thumbnails --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
-      ossfn rules add photos --event 's3:ObjectRemoved:*' --callback https://example.com/hook
+    \b
+        ossfn rules add photos --name thumbnails --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
+        ossfn rules add photos --event 's3:ObjectRemoved:*' --callback https://example.com/hook
     """
     rule = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format)
     if "target" not in rule or "events" not in rule:
@@ -120,10 +122,10 @@ def set_(
 ) -> None:
     """Change what is given of a rule and leave the rest; nothing changes when somebody else was faster.
 
-    \b
     Example:
-      ossfn rules set photos thumbnails --suffix .png
-      ossfn rules set photos thumbnails --disabled
+    \b
+        ossfn rules set photos thumbnails --suffix .png
+        ossfn rules set photos thumbnails --disabled
     """
     changes = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format)
     if not changes:
@@ -141,9 +143,9 @@ def set_(
 def rm(ctx: typer.Context, bucket: Bucket, name: Name) -> None:
     """Delete a rule; what it has matched already is still delivered.
 
-    \b
     Example:
-      ossfn rules rm photos thumbnails
+    \b
+        ossfn rules rm photos thumbnails
     """
     client(ctx).send("DELETE", api("buckets", bucket, "rules", name))
     typer.echo(f"{bucket}/{name}: deleted")

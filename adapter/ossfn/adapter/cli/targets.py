@@ -10,16 +10,16 @@ from ossfn.adapter.client import api
 
 app = typer.Typer(no_args_is_help=True, help="Targets: what waits for them, pause and resume.")
 
-Target = Annotated[str, typer.Argument(help="function:NAME or callback:URL.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="function:NAME or callback:URL.")]
 
 
 @app.command()
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Targets that something waits for or that are paused.
 
-    \b
     Example:
-      ossfn targets ls
+    \b
+        ossfn targets ls
     """
     answer = client(ctx).get(api("targets"))
     if as_json:
@@ -39,9 +39,9 @@ def pause(
 ) -> None:
     """Give a target nothing until it is resumed; its deliveries wait.
 
-    \b
     Example:
-      ossfn targets pause function:thumbs --reason "new model on its way"
+    \b
+        ossfn targets pause function:thumbs --reason "new model on its way"
     """
     client(ctx).send("POST", api("targets", f"{target}:pause"), {"reason": reason})
     typer.echo(f"{target}: paused")
@@ -51,9 +51,9 @@ def pause(
 def resume(ctx: typer.Context, target: Target) -> None:
     """Let a target's deliveries go on.
 
-    \b
     Example:
-      ossfn targets resume function:thumbs
+    \b
+        ossfn targets resume function:thumbs
     """
     client(ctx).send("POST", api("targets", f"{target}:resume"))
     typer.echo(f"{target}: resumed")

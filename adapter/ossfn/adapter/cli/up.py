@@ -25,9 +25,9 @@ def up(
 
     Prints one line of JSON on stdout once it is ready, and logs to stderr.
 
-    \b
     Example:
-      ossfn up --data ./ossfn-data --port 8450
+    \b
+        ossfn up --data ./ossfn-data --port 8450
     """
     settings = settings_from(
         {
