@@ -124,9 +124,7 @@ def _ignored(name: str, bucket: str, key: str, entry: _Entry) -> str:
 
 
 def _event(name: str, bucket: str, key: str, entry: _Entry, original: bytes) -> ObjectEvent:
-    headers = {
-        name: _base64(value, name) for name, value in entry.extended.items() if name.startswith(("X-", "Seaweed"))
-    }
+    headers = {name: text for name, value in entry.extended.items() if (text := _text(value)) is not None}
     happening = Happening(
         name=name,
         bucket=bucket,
@@ -149,8 +147,9 @@ def _time(attributes: _Attributes) -> str:
     return rfc_3339(moment)
 
 
-def _base64(value: str, name: str) -> str:
+def _text(value: str) -> str | None:
+    """An extended attribute; None for one that is no text, which SeaweedFS may keep there too."""
     try:
         return b64decode(value, validate=True).decode()
-    except ValueError as error:
-        raise NotDecodable(f"extended.{name}", "not base64 of UTF-8") from error
+    except ValueError:
+        return None
