@@ -46,7 +46,8 @@ def ossfn(
 
     Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no service answers.
 
-    Example:
+    For example:
+
     \b
         ossfn up
         ossfn functions deploy ./thumbs --name thumbs

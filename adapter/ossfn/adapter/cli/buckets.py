@@ -17,7 +17,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the bucket.")
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every bucket.
 
-    Example:
+    For example:
+
     \b
         ossfn buckets ls
     """
@@ -38,7 +39,8 @@ def set_(
 ) -> None:
     """Register a bucket, or change its region or mode.
 
-    Example:
+    For example:
+
     \b
         ossfn buckets set photos --mode fan-out
     """
@@ -58,7 +60,8 @@ def rm(
 ) -> None:
     """Forget a bucket; its history stays.
 
-    Example:
+    For example:
+
     \b
         ossfn buckets rm photos --cascade
     """
@@ -70,7 +73,8 @@ def rm(
 def history(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """What became of a bucket, newest first: which change, when, by whom.
 
-    Example:
+    For example:
+
     \b
         ossfn buckets history photos
     """
@@ -91,7 +95,8 @@ def rollback(
 ) -> None:
     """Put the rules and the mode of an earlier generation again, as a new one.
 
-    Example:
+    For example:
+
     \b
         ossfn buckets rollback photos 3
     """

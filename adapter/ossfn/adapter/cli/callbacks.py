@@ -17,7 +17,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the callback.
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every named callback.
 
-    Example:
+    For example:
+
     \b
         ossfn callbacks ls
     """
@@ -37,7 +38,8 @@ def set_(
 ) -> None:
     """Register addresses under a name, or change them; the rules that use the name follow at once.
 
-    Example:
+    For example:
+
     \b
         ossfn callbacks set billing https://billing.example.com/hook
     """
@@ -49,7 +51,8 @@ def set_(
 def rm(ctx: typer.Context, name: Name) -> None:
     """Forget a named callback that no rule uses.
 
-    Example:
+    For example:
+
     \b
         ossfn callbacks rm billing
     """

@@ -44,7 +44,8 @@ def ls(
 ) -> None:
     """Deliveries, newest first.
 
-    Example:
+    For example:
+
     \b
         ossfn deliveries ls --state dead --since 2h
     """
@@ -68,7 +69,8 @@ def show(
 ) -> None:
     """One delivery with every attempt and what the target answered.
 
-    Example:
+    For example:
+
     \b
         ossfn deliveries show 019abf1c53e0b7d1c2f3a4958677
     """
@@ -107,7 +109,8 @@ def redeliver(
 ) -> None:
     """Send dead letters again, each as a new delivery that names the old one; those sent again before are left out.
 
-    Example:
+    For example:
+
     \b
         ossfn deliveries redeliver --target function:thumbs --since 2h --dry-run
         ossfn deliveries redeliver --target function:thumbs --since 2h --rate 50
@@ -133,7 +136,8 @@ def cancel(
 ) -> None:
     """End deliveries that wait for their next try, for ever.
 
-    Example:
+    For example:
+
     \b
         ossfn deliveries cancel --target callback:https://gone.example.com/ --dry-run
     """

@@ -28,7 +28,8 @@ class Finding:
 def doctor(ctx: typer.Context, as_json: Json = False) -> None:
     """Look for what is wrong with the running service; ends with 1 when something is.
 
-    Example:
+    For example:
+
     \b
         ossfn doctor
     """

@@ -30,7 +30,8 @@ def send(
 ) -> None:
     """Post a notification from a file; the events in it are real from then on.
 
-    Example:
+    For example:
+
     \b
         ossfn events send notification.json
     """

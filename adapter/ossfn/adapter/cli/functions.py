@@ -47,7 +47,8 @@ def deploy(
 
     Options win over DIR/functions.toml. The version before serves until the new one is ready.
 
-    Example:
+    For example:
+
     \b
         ossfn functions deploy ./thumbs --name thumbs --env SIZE=128
         ossfn functions deploy --url https://fn.example.com/ --name thumbs
@@ -83,7 +84,8 @@ def deploy(
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every function.
 
-    Example:
+    For example:
+
     \b
         ossfn functions ls
     """
@@ -101,7 +103,8 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
 def describe(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """All about one function: how it runs, what it is doing, what triggers it.
 
-    Example:
+    For example:
+
     \b
         ossfn functions describe thumbs
     """
@@ -128,7 +131,8 @@ def logs(
 ) -> None:
     """The last lines that a function printed, oldest first.
 
-    Example:
+    For example:
+
     \b
         ossfn functions logs thumbs -n 20
     """
@@ -144,14 +148,13 @@ def logs(
 def invoke(
     ctx: typer.Context,
     name: Name,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="File with the CloudEvent, or any JSON; `-` reads standard input.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CloudEvent, or any JSON; `-` reads standard input.")],
     as_json: Json = False,
 ) -> None:
     """Call a function with an event from a file and print its answer; ends with 1 when the function failed.
 
-    Example:
+    For example:
+
     \b
         ossfn functions invoke thumbs event.json
     """
@@ -176,7 +179,8 @@ def invoke(
 def versions(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """The versions that a function can go back to, newest first.
 
-    Example:
+    For example:
+
     \b
         ossfn functions versions thumbs
     """
@@ -198,7 +202,8 @@ def rollback(
 ) -> None:
     """Let an earlier version serve again.
 
-    Example:
+    For example:
+
     \b
         ossfn functions rollback thumbs --version 3
     """
@@ -215,7 +220,8 @@ def rm(
 ) -> None:
     """Remove a function with its versions and logs.
 
-    Example:
+    For example:
+
     \b
         ossfn functions rm thumbs --cascade
     """

@@ -18,7 +18,8 @@ def explain(
 ) -> None:
     """Say of each rule whether it would take such an event, and why.
 
-    Example:
+    For example:
+
     \b
         ossfn explain photos holiday/beach.jpg s3:ObjectCreated:Put
     """
@@ -37,7 +38,8 @@ def explain(
 def stats(ctx: typer.Context, as_json: Json = False) -> None:
     """Counts of deliveries: accepted = delivered + dead + pending + cancelled.
 
-    Example:
+    For example:
+
     \b
         ossfn stats
     """

@@ -19,14 +19,13 @@ app = typer.Typer(no_args_is_help=True, help="Access keys of the S3 notification
 @app.command()
 def add(
     ctx: typer.Context,
-    owner: Annotated[
-        str, typer.Argument(metavar="OWNER", help="Who will hold it; buckets belong to the owner, who may have many.")
-    ],
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="Who holds it: buckets belong to owners.")],
     as_json: Json = False,
 ) -> None:
     """Make a key and print its secret, this once. The open local key ends with the first one made.
 
-    Example:
+    For example:
+
     \b
         ossfn keys add ci
     """
@@ -42,7 +41,8 @@ def add(
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Every key, oldest first, without the secrets.
 
-    Example:
+    For example:
+
     \b
         ossfn keys ls
     """
@@ -55,12 +55,11 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def rm(
-    ctx: typer.Context, access_key: Annotated[str, typer.Argument(metavar="KEY", help="The key to take back.")]
-) -> None:
+def rm(ctx: typer.Context, access_key: Annotated[str, typer.Argument(metavar="KEY", help="An access key.")]) -> None:
     """Take a key back; it is refused from the next request on.
 
-    Example:
+    For example:
+
     \b
         ossfn keys rm OSFN2KX4ZB3QYVJ7M6TA
     """

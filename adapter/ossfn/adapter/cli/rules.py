@@ -29,14 +29,13 @@ Format = Annotated[str | None, typer.Option("--format", help="structured, binary
 @app.command()
 def ls(
     ctx: typer.Context,
-    bucket: Annotated[
-        str | None, typer.Argument(metavar="[BUCKET]", help="Name of the bucket; else every bucket.")
-    ] = None,
+    bucket: Annotated[str | None, typer.Argument(metavar="BUCKET", help="Its name; else every bucket.")] = None,
     as_json: Json = False,
 ) -> None:
     """The rules of one bucket, or of all, in match order.
 
-    Example:
+    For example:
+
     \b
         ossfn rules ls photos
     """
@@ -60,7 +59,8 @@ def ls(
 def show(ctx: typer.Context, bucket: Bucket, name: Name, as_json: Json = False) -> None:
     """One rule.
 
-    Example:
+    For example:
+
     \b
         ossfn rules show photos thumbnails
     """
@@ -89,7 +89,8 @@ def add(
 ) -> None:
     """Add a rule behind the others of a bucket.
 
-    Example:
+    For example:
+
     \b
         ossfn rules add photos --name thumbnails --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
         ossfn rules add photos --event 's3:ObjectRemoved:*' --callback https://example.com/hook
@@ -122,7 +123,8 @@ def set_(
 ) -> None:
     """Change what is given of a rule and leave the rest; nothing changes when somebody else was faster.
 
-    Example:
+    For example:
+
     \b
         ossfn rules set photos thumbnails --suffix .png
         ossfn rules set photos thumbnails --disabled
@@ -143,7 +145,8 @@ def set_(
 def rm(ctx: typer.Context, bucket: Bucket, name: Name) -> None:
     """Delete a rule; what it has matched already is still delivered.
 
-    Example:
+    For example:
+
     \b
         ossfn rules rm photos thumbnails
     """

@@ -17,7 +17,8 @@ Target = Annotated[str, typer.Argument(metavar="TARGET", help="function:NAME or 
 def ls(ctx: typer.Context, as_json: Json = False) -> None:
     """Targets that something waits for or that are paused.
 
-    Example:
+    For example:
+
     \b
         ossfn targets ls
     """
@@ -39,7 +40,8 @@ def pause(
 ) -> None:
     """Give a target nothing until it is resumed; its deliveries wait.
 
-    Example:
+    For example:
+
     \b
         ossfn targets pause function:thumbs --reason "new model on its way"
     """
@@ -51,7 +53,8 @@ def pause(
 def resume(ctx: typer.Context, target: Target) -> None:
     """Let a target's deliveries go on.
 
-    Example:
+    For example:
+
     \b
         ossfn targets resume function:thumbs
     """

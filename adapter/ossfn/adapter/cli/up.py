@@ -25,7 +25,8 @@ def up(
 
     Prints one line of JSON on stdout once it is ready, and logs to stderr.
 
-    Example:
+    For example:
+
     \b
         ossfn up --data ./ossfn-data --port 8450
     """
