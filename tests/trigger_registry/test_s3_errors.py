@@ -14,7 +14,7 @@ from ossfn.trigger_registry.errors import (
     RegistryUnavailable,
     RuleRefused,
 )
-from ossfn.trigger_registry.s3_errors import S3Error, from_registry, render
+from ossfn.trigger_registry.s3_errors import FAULTS_LISTED, S3Error, from_registry, render
 
 
 def elements(error: S3Error) -> list[tuple[str, str | None]]:
@@ -75,3 +75,4 @@ def test_many_faults_are_listed_behind_the_first() -> None:
         ("One.", ""),
         ("Two.", "rules[1].prefix"),
     ]
+    assert from_registry(RuleRefused(faults * 10_000)).xml.count("<Fault>") == FAULTS_LISTED

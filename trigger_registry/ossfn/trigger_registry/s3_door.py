@@ -136,8 +136,8 @@ class Door:
                 bucket = self._owned(name, request, caller)
                 return Reply(headers=(("x-amz-bucket-region", bucket.region),))
             case "DELETE":
-                bucket = self._owned(name, request, caller)
-                self._registry.delete_bucket(name, actor=caller.access_key, if_generation=bucket.generation)
+                self._owned(name, request, caller)
+                self._registry.delete_bucket(name, actor=caller.access_key)
                 return Reply(status=204)
             case "GET":
                 raise S3Error("NotImplemented", "Objects are not kept here and cannot be listed: ask the object store.")

@@ -6,7 +6,7 @@ from ossfn.trigger_registry.errors import Fault, InUse, RegistryError, RegistryU
 from ossfn.trigger_registry.s3_xml import MALFORMED, declared, element, text_element
 
 # Status and text of each code as Amazon S3 sends them (S3 API reference, "List of error codes").
-_STANDARD: dict[str, tuple[int, str]] = {
+STANDARD: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "Access Denied"),
     "AuthorizationHeaderMalformed": (400, "The authorization header is malformed"),
     "AuthorizationQueryParametersError": (400, "Query-string authentication version 4 is malformed"),
@@ -39,20 +39,22 @@ _STANDARD: dict[str, tuple[int, str]] = {
 }
 
 RETRY_AFTER_SECONDS = 2
+FAULTS_LISTED = 100
 
 Fields = Sequence[tuple[str, str]]
 
 
 class S3Error(Exception):
-    """A refusal in S3's words; `message` is S3's own for the code unless one is given, `status` 400 unless S3 has another.
+    """A refusal in S3's words.
 
+    `message` is S3's own for the code unless one is given; the status of a code that is not in our table is 400.
     `fields` become elements of the XML body beside Code and Message; `xml` is more of them, written already.
     """
 
     def __init__(
         self, code: str, message: str = "", *, fields: Fields = (), headers: Fields = (), xml: str = ""
     ) -> None:
-        self.status, standard = _STANDARD.get(code, (400, code))
+        self.status, standard = STANDARD.get(code, (400, code))
         self.code = code
         self.message = message or standard
         self.fields = tuple(fields)
@@ -88,9 +90,9 @@ def render(error: S3Error, *, resource: str, request_id: str, host_id: str) -> b
 
 
 def _refused(faults: Sequence[Fault]) -> S3Error:
-    """The first fault is the error, as on S3; when there are more, all of them follow as a list."""
+    """The first fault is the error, as on S3; when there are more, they follow as a list."""
     first = faults[0]
-    others = element("Faults", *(_listed(fault) for fault in faults)) if len(faults) > 1 else ""
+    others = element("Faults", *map(_listed, faults[:FAULTS_LISTED])) if len(faults) > 1 else ""
     return S3Error(first.code, first.message, fields=_fault_fields(first), xml=others)
 
 
