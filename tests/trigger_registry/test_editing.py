@@ -17,7 +17,9 @@ def rule(name: str = "", id: str = "") -> Rule:  # noqa: A002 - the field's name
     return Rule(name, ("s3:ObjectCreated:*",), KeyFilter(), (Callback("http://a"),), id=id)
 
 
-NOW = Bucket("b", "cn-north-1", rules=(replace(rule("one", CDK_ID), as_put=AS_PUT), rule("two", "two")))
+NOW = Bucket(
+    "b", "cn-north-1", rules=(replace(rule("one", CDK_ID), as_put=AS_PUT), rule("two", "two"), rule("three", "its-id"))
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,7 @@ NOW = Bucket("b", "cn-north-1", rules=(replace(rule("one", CDK_ID), as_put=AS_PU
         (rule(id="new:1"), "made", "new:1"),
         (rule(id="i" * 257), "made", "i" * 257),
         (rule(id=CDK_ID), "one", CDK_ID),  # the same Id put again is the same rule
+        (rule(id="its-id"), "three", "its-id"),
         (rule("named"), "named", "named"),
         (rule("named", "x/y"), "named", "x/y"),
         (rule("one"), "one", CDK_ID),
@@ -42,18 +45,18 @@ def test_a_rule_takes_the_place_of_the_one_it_replaces() -> None:
     assert placed(rule("two"), NOW, None)[1] == 1
     fresh, at = placed(rule("one", CDK_ID), NOW, False)
     assert (fresh.as_put, at) == (AS_PUT, 0)
-    assert placed(rule("three"), NOW, True)[1] == 2
+    assert placed(rule("four"), NOW, True)[1] == 3
 
 
 def test_creating_and_replacing_can_be_told_apart() -> None:
     with pytest.raises(RuleExists, match="two"):
         placed(rule("two"), NOW, True)
-    with pytest.raises(NoSuchRule, match="three"):
-        placed(rule("three"), NOW, False)
+    with pytest.raises(NoSuchRule, match="four"):
+        placed(rule("four"), NOW, False)
 
 
 def test_rules_are_found_and_taken_away_by_name() -> None:
     assert rule_of(NOW, "two") == NOW.rules[1]
     assert without(["one"], NOW).rules == NOW.rules[1:]
-    with pytest.raises(NoSuchRule, match="three"):
-        without(["one", "three"], NOW)
+    with pytest.raises(NoSuchRule, match="four"):
+        without(["one", "four"], NOW)

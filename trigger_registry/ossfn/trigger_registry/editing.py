@@ -19,7 +19,7 @@ def with_names(rules: Sequence[Rule], now: Bucket, new_name: Callable[[], str], 
 
 
 def _name_of(rule: Rule, names: Mapping[str, str], limits: Limits) -> str:
-    return rule.id if is_valid_name(rule.id, limits) else names.get(rule.id, "")
+    return names.get(rule.id) or (rule.id if is_valid_name(rule.id, limits) else "")
 
 
 def placed(rule: Rule, now: Bucket, create: bool | None) -> tuple[Rule, int]:

@@ -56,7 +56,7 @@ class Matcher:
                 hits += suffixes.get(key[len(key) - suffix_length :], ())
         if not hits:
             return self._none
-        if self._mode != "fan-out":
+        if self._mode != "fan-out" or len(hits) == 1:
             return self._single[min(hits)]
         return Match(self._generation, self._mode, tuple(self._rules[i] for i in sorted(hits)))
 

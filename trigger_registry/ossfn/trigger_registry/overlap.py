@@ -20,7 +20,8 @@ MINIO_TEXT = (
 
 def clash(a: Rule, b: Rule, key_bytes: int = 1024) -> str | None:
     """The shortest key that both rules take for one event; None when no key of at most `key_bytes` bytes is one."""
-    return witness(a.keys, b.keys, key_bytes) if shared_events(a, b) else None
+    key = witness(a.keys, b.keys, key_bytes)
+    return key if key is not None and shared_events(a, b) else None
 
 
 def shared_events(a: Rule, b: Rule) -> tuple[str, str] | None:
@@ -31,11 +32,11 @@ def shared_events(a: Rule, b: Rule) -> tuple[str, str] | None:
 
 def witness(a: KeyFilter, b: KeyFilter, key_bytes: int = 1024) -> str | None:
     """The shortest key that passes both filters and fits in `key_bytes`; a key has at least one byte."""
+    if not (a.prefix.startswith(b.prefix) or b.prefix.startswith(a.prefix)):
+        return None
+    if not (a.suffix.endswith(b.suffix) or b.suffix.endswith(a.suffix)):
+        return None
     prefix, suffix = max(a.prefix, b.prefix, key=len), max(a.suffix, b.suffix, key=len)
-    if not (prefix.startswith(a.prefix) and prefix.startswith(b.prefix)):
-        return None
-    if not (suffix.endswith(a.suffix) and suffix.endswith(b.suffix)):
-        return None
     key = _joined(prefix, suffix) or "k"
     return key if len(key.encode("utf-8", "surrogatepass")) <= key_bytes else None
 

@@ -146,7 +146,7 @@ class Registry:
             if owner is not None and now.owner not in ("", owner):
                 raise BucketExists(f"Bucket {name} belongs to someone else.")
             after = replace(now, region=region or now.region, mode=mode or now.mode, owner=owner or now.owner)
-            return change.keep(old, review.moved(after, self._around(change.tx)))
+            return change.keep(old, review.moved(now, after, self._around(change.tx)))
 
     def delete_bucket(self, name: str, *, actor: str, cascade: bool = False, if_generation: int | None = None) -> None:
         """Forget a bucket; its history stays.
@@ -243,7 +243,10 @@ class Registry:
         raise NoSuchCallback(f"No callback is registered as {name}.")
 
     def put_callback(self, name: str, urls: Sequence[str], *, region: str = "", actor: str) -> NamedCallback:
-        """Register callback addresses under a name, or change them; the rules that use it follow at once."""
+        """Register callback addresses under a name, or change them; the rules that use it follow at once.
+
+        Raises: RuleRefused when they are no callbacks, or rules of buckets in other regions use them.
+        """
         callback = NamedCallback(name, tuple(urls), region)
         if faults := list(named_callback_faults(callback, self._limits)):
             raise RuleRefused(faults)
@@ -251,8 +254,8 @@ class Registry:
             change.tx.put_callback(callback)
             users = change.tx.users([users_key("callback", name)])
             for bucket in sorted({bucket for _, bucket, _ in users}):
-                now = change.existing(bucket)
-                change.keep(now, review.following(now, {rule for _, _, rule in users}, self._around(change.tx)))
+                now, followers = change.existing(bucket), {rule for _, where, rule in users if where == bucket}
+                change.keep(now, review.following(now, followers, self._around(change.tx)))
         return callback
 
     def delete_callback(self, name: str, *, actor: str) -> None:

@@ -26,7 +26,7 @@ class Surroundings:
     skip_destination_validation: bool = False
     """Whether rules may name targets that do not exist."""
 
-    def draft(self, rule: Rule, at: str = "") -> Draft:
+    def draft(self, rule: Rule, at: str) -> Draft:
         """The rule with what its target text says and stands for."""
         text = text_of(rule)
         return Draft(rule, at, text, resolve(text, self.callback, self.region_of) if text else None)
@@ -58,9 +58,10 @@ def accepted(now: Bucket, rules: Sequence[Rule], fresh: Mapping[int, str], aroun
     return after
 
 
-def moved(after: Bucket, around: Surroundings) -> Bucket:
-    """A bucket whose region or mode was changed, if its rules can stand so. Raises: RuleRefused."""
-    drafts = [around.draft(rule, f"rules[{i}].") for i, rule in enumerate(after.rules)]
+def moved(now: Bucket, after: Bucket, around: Surroundings) -> Bucket:
+    """The bucket after its region or mode was changed, if its rules can stand so. Raises: RuleRefused."""
+    paths = all_of(after.rules) if after.region != now.region else {}
+    drafts = [around.draft(after.rules[i], at) for i, at in paths.items()]
     faults = list(target_checks.target_faults(drafts, after.region, around.limits, may_be_missing=True))
     faults += validation.overlap_faults(after, around.limits)
     if faults:
@@ -68,11 +69,14 @@ def moved(after: Bucket, around: Surroundings) -> Bucket:
     return after
 
 
-def following(bucket: Bucket, names: Collection[str], around: Surroundings) -> Bucket:
-    """The bucket after these rules' targets were looked up anew, because a named callback has changed."""
-    drafts = (around.draft(rule) if rule.name in names else None for rule in bucket.rules)
-    rules = (_settled(rule, draft, bucket) for rule, draft in zip(bucket.rules, drafts, strict=True))
-    return replace(bucket, rules=tuple(rules))
+def following(now: Bucket, names: Collection[str], around: Surroundings) -> Bucket:
+    """The bucket with these rules' targets looked up anew, a named callback having changed. Raises: RuleRefused."""
+    paths = all_of(now.rules)
+    drafts = {i: around.draft(rule, paths[i]) for i, rule in enumerate(now.rules) if rule.name in names}
+    faults = target_checks.target_faults(list(drafts.values()), now.region, around.limits, may_be_missing=True)
+    if refused := list(faults):
+        raise RuleRefused(refused)
+    return replace(now, rules=tuple(_settled(rule, drafts.get(i), now) for i, rule in enumerate(now.rules)))
 
 
 def _settled(rule: Rule, draft: Draft | None, bucket: Bucket) -> Rule:

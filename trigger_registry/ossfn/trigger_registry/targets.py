@@ -12,7 +12,6 @@ Kind = Literal["urls", "bare", "function", "callback", "either"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
-_ACCOUNT = re.compile(r"\d{12}")
 # The last part of a 6-part ARN that names its target in the fifth; MinIO calls its HTTP targets `webhook`.
 _NAMED: dict[str, Kind] = {"function": "function", "callback": "callback", "webhook": "callback"}
 
@@ -54,15 +53,18 @@ def parse(text: str) -> TargetText | None:
     match text.split(":") if text.isascii() and text.isprintable() else ():
         case ["arn", _, "lambda", region, _, "function", name] | ["arn", _, "lambda", region, _, "function", name, _]:
             kind: Kind = "function"
-        case ["arn", _, "lambda" | "sns" | "sqs", region, name, last] if last in _NAMED and not _ACCOUNT.fullmatch(
-            name
-        ):
+        case ["arn", _, "lambda" | "sns" | "sqs", region, name, last] if last in _NAMED and not _is_account(name):
             kind = _NAMED[last]
         case ["arn", _, "sns" | "sqs", region, _, name]:
             kind = "either"
         case _:
             return None
     return TargetText(kind, name, region) if _NAME.fullmatch(name) else None
+
+
+def _is_account(part: str) -> bool:
+    """AWS's ARNs have 12 digits where ours have the name, so that a queue of theirs may well be called `callback`."""
+    return len(part) == 12 and part.isdecimal()
 
 
 def text_of(rule: Rule) -> TargetText | None:

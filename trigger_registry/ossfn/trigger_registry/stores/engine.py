@@ -32,6 +32,8 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with writing(engine).begin() as connection:
+        if engine.dialect.name == "postgresql":  # on SQLite the transaction itself locks
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock(hashtext('{VERSION_TABLE}'))")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -55,11 +57,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_writing(connection: Connection, tries: int) -> None:
-    for last in (False,) * (tries - 1) + (True,):
+    for _ in range(tries - 1):
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as error:
-            if last or "locked" not in str(error.orig):
+            if "locked" not in str(error.orig):
                 raise
         else:
             return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
