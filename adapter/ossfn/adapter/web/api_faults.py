@@ -1,0 +1,182 @@
+"""Every refusal of the API as RFC 9457 problem+json, whoever raised it; and what its faults look like."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ossfn.adapter.backend import BackendUnavailable
+from ossfn.adapter.web.api_shapes import Shape
+from ossfn.adapter.web.problems import problem
+from ossfn.functions.errors import DeployRefused, FunctionError, FunctionRefused
+from ossfn.trigger_registry import errors as registry
+
+_RETRY_AFTER_SECONDS = 5
+_SHOWN = 200
+"""Characters of a wrong value that a fault repeats."""
+
+
+class Argument(Shape):
+    """One of S3's ArgumentName/ArgumentValue pairs."""
+
+    name: str
+    value: str
+
+
+class Fault(Shape):
+    """One thing that is wrong. What does not apply is empty."""
+
+    code: str
+    message: str
+    field: str = ""
+    """Where in the request: `rules[2].prefix`."""
+    value: str = ""
+    """What was given, cut to 200 characters."""
+    advice: str = ""
+    """What to do instead."""
+    limit: str = ""
+    """The name of the limit that was broken."""
+    rule: str = ""
+    other_rule: str = ""
+    """The rule that clashes with `rule`."""
+    witness: str | None = None
+    """A key that both rules would take."""
+    arguments: list[Argument] = Field(default_factory=list)
+
+
+class Problem(Shape):
+    """RFC 9457; `code` is stable and for programs, `detail` for people, `faults` hold everything that is wrong."""
+
+    type: str
+    status: int
+    code: str
+    detail: str
+    faults: list[Fault]
+    users: list[str] = Field(default_factory=list)
+    """409: what still hangs on it."""
+    tail: list[str] = Field(default_factory=list)
+    """A function that does not start: what it wrote last."""
+
+
+class ApiError(Exception):
+    """A refusal that only this door knows."""
+
+    def __init__(self, status: int, code: str, message: str, *, field: str = "", advice: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.fault = Fault(code=code, message=message, field=field, advice=advice)
+
+
+def shown(value: object) -> str:
+    """A value as a fault repeats it: not without end, and as text that can be sent."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def refusal(status: int, faults: Sequence[Fault], **more: object) -> Response:
+    """The answer that carries these faults."""
+    detail = "\n".join(fault.message for fault in faults)
+    return problem(status, faults[0].code, detail, faults=[fault.model_dump() for fault in faults], **more)
+
+
+def simple(status: int, code: str, message: str, advice: str = "") -> Response:
+    """The answer for one thing that is wrong."""
+    return refusal(status, [Fault(code=code, message=shown(message), advice=advice)])
+
+
+def answer_faults(app: FastAPI) -> None:
+    """Make every exception that is meant for the client an answer."""
+    handlers: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
+        ApiError: lambda _, error: refusal(error.status, [error.fault]),
+        RequestValidationError: lambda _, error: invalid_request(error.errors()),
+        HTTPException: _http,
+        BackendUnavailable: lambda _, error: _unavailable(str(error), error.retry_after_seconds),
+        FunctionError: _function_error,
+        registry.RegistryError: _registry_error,
+        Exception: lambda _, __: simple(500, "InternalError", "This is a fault of ossfn; its log says more."),
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def invalid_request(errors: Sequence[Mapping[str, Any]]) -> Response:
+    """A request whose parts have the wrong shape; `errors` as pydantic lists them."""
+    return refusal(400, [_shape_fault(error) for error in errors])
+
+
+def _shape_fault(error: Mapping[str, Any]) -> Fault:
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        message = f"The body is not JSON: {error['ctx']['error']}"
+    given = "" if error["type"] == "missing" else shown(error.get("input"))
+    return Fault(code="InvalidRequest", message=shown(message), field=_place(error["loc"]), value=given)
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """`('body', 'rules', 2, 'prefix')` as `rules[2].prefix`."""
+    place = ""
+    for part in location[1:]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return shown(place.removeprefix(".") or str(location[0]))
+
+
+def _http(_: Request, error: HTTPException) -> Response:
+    known = {
+        400: ("InvalidRequest", "Send the body as UTF-8 JSON."),
+        404: ("NoSuchPath", "GET /api/v1/openapi.json lists every path."),
+        405: ("MethodNotAllowed", f"Use {(error.headers or {}).get('Allow', 'another method')}."),
+    }
+    code, advice = known.get(error.status_code, ("HttpError", ""))
+    answer = simple(error.status_code, code, error.detail, advice)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _registry_error(_: Request, error: registry.RegistryError) -> Response:
+    match error:
+        case registry.RuleRefused():
+            return refusal(error.status, [_rule_fault(fault) for fault in error.faults])
+        case registry.InUse():
+            advice = "See `users`; `?cascade=true` deletes them too." if "delete" in str(error) else "See `users`."
+            return refusal(error.status, [Fault(code=error.code, message=str(error), advice=advice)], users=error.users)
+        case registry.RegistryUnavailable():
+            return _unavailable(str(error), _RETRY_AFTER_SECONDS)
+        case _:
+            return simple(error.status, error.code, str(error))
+
+
+def _rule_fault(fault: registry.Fault) -> Fault:
+    return Fault(
+        code=fault.code,
+        message=shown(fault.message),
+        field=shown(fault.field),
+        value=shown(fault.value),
+        advice=fault.advice,
+        limit=fault.limit,
+        rule=shown(fault.rule),
+        other_rule=fault.other_rule,
+        witness=fault.witness,
+        arguments=[Argument(name=shown(name), value=shown(value)) for name, value in fault.arguments],
+    )
+
+
+def _function_error(_: Request, error: FunctionError) -> Response:
+    match error:
+        case FunctionRefused():
+            faults = [Fault(code=error.code, message=shown(f.message), field=shown(f.field)) for f in error.faults]
+            return refusal(error.status, faults)
+        case DeployRefused():
+            return refusal(error.status, [Fault(code=error.code, message=error.reason)], tail=error.tail)
+        case _:
+            return simple(error.status, error.code, str(error))
+
+
+def _unavailable(reason: str, retry_after_seconds: int) -> Response:
+    answer = simple(503, "ServiceUnavailable", reason, "Nothing was changed; try again.")
+    answer.headers["Retry-After"] = str(retry_after_seconds)
+    return answer

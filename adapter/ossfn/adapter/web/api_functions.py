@@ -1,0 +1,128 @@
+"""Functions over HTTP: deploy, look up, go back, try out, remove; and the triggers that call them."""
+
+import asyncio
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from ossfn.adapter.web.api_faults import ApiError
+from ossfn.adapter.web.api_function_shapes import (
+    DeployOptions,
+    FunctionOut,
+    FunctionsOut,
+    LogOut,
+    RollbackIn,
+    TriggersOut,
+    VersionsOut,
+    function_out,
+    log_line_out,
+    triggers_out,
+    version_out,
+)
+from ossfn.adapter.web.api_guard import ZIP, media_type
+from ossfn.adapter.web.api_invoke import Invocation, invoke
+from ossfn.adapter.web.api_parts import ACTOR, FunctionsPart, RegistryPart
+from ossfn.functions.config import RemoteConfig
+from ossfn.trigger_registry.errors import InUse
+
+router = APIRouter(prefix="/api/v1/functions", tags=["functions"])
+
+_PUT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            ZIP: {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": RemoteConfig.model_json_schema()},
+        },
+    }
+}
+_INVOKE_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+
+
+@router.get("")
+async def list_functions(functions: FunctionsPart) -> FunctionsOut:
+    """Every function."""
+    return FunctionsOut(functions=[function_out(functions.describe(each.name)) for each in functions.list()])
+
+
+@router.get("/{name}")
+async def get_function(name: str, functions: FunctionsPart) -> FunctionOut:
+    """One function."""
+    return function_out(functions.describe(name))
+
+
+@router.put("/{name}", responses={201: {"model": FunctionOut}}, openapi_extra=_PUT_BODY)
+async def put_function(
+    name: str,
+    request: Request,
+    options: Annotated[DeployOptions, Query()],
+    functions: FunctionsPart,
+    response: Response,
+) -> FunctionOut:
+    """Deploy a zip as the next version, which serves once this is answered; or name a function that runs elsewhere."""
+    is_new = all(each.name != name for each in functions.list())
+    body = await request.body()
+    if media_type(request.headers) == ZIP:
+        await functions.deploy(name, body, options.options(), actor=ACTOR)
+    else:
+        remote = _json_object(body)
+        await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=ACTOR)
+    if is_new:
+        response.status_code = 201
+        response.headers["Location"] = f"/api/v1/functions/{quote(name)}"
+    return function_out(functions.describe(name))
+
+
+@router.delete("/{name}", status_code=204)
+async def delete_function(name: str, functions: FunctionsPart, registry: RegistryPart, cascade: bool = False) -> None:
+    """Remove a function with its versions and logs; with `cascade` also the rules that call it."""
+    functions.get(name)
+    users = [f"{bucket}/{rule.name}" for bucket, rule in registry.triggers_of(name)]
+    if users and not cascade:
+        raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
+    await asyncio.to_thread(registry.drop_triggers_of, name, actor=ACTOR)
+    await functions.remove(name)
+
+
+@router.get("/{name}/triggers")
+async def list_triggers(name: str, functions: FunctionsPart, registry: RegistryPart) -> TriggersOut:
+    """The rules that call a function, in every bucket."""
+    functions.get(name)
+    return triggers_out(registry.triggers_of(name))
+
+
+@router.get("/{name}/versions")
+async def list_versions(name: str, functions: FunctionsPart) -> VersionsOut:
+    """The versions that can be served."""
+    return VersionsOut(versions=[version_out(version) for version in await functions.versions(name)])
+
+
+@router.get("/{name}/logs")
+async def get_logs(name: str, functions: FunctionsPart, lines: Annotated[int, Query(ge=1, le=10_000)] = 100) -> LogOut:
+    """What a function printed last."""
+    return LogOut(lines=[log_line_out(line) for line in await functions.logs(name, lines)])
+
+
+@router.post("/{name}:rollback")
+async def rollback_function(name: str, functions: FunctionsPart, body: RollbackIn | None = None) -> FunctionOut:
+    """Serve an earlier version again."""
+    await functions.rollback(name, body.version if body else None)
+    return function_out(functions.describe(name))
+
+
+@router.post("/{name}:invoke", openapi_extra=_INVOKE_BODY)
+async def invoke_function(name: str, request: Request, functions: FunctionsPart) -> Invocation:
+    """Send a CloudEvent, or any other JSON, to a function and give back what it answers."""
+    return await invoke(functions, name, await request.body())
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, "InvalidRequest", f"The body is not JSON: {error}", field="body") from None
+    if not isinstance(content, dict):
+        raise ApiError(400, "InvalidRequest", 'Give an object, like {"url": "https://…"}.', field="body")
+    return content

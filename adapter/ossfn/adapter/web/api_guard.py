@@ -1,0 +1,108 @@
+"""Who may speak to the API, and how much they may say: checked before a request reaches any route."""
+
+import hmac
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ossfn.adapter.web.api_faults import simple
+from ossfn.functions.bundle import ZIPPED_BYTES
+
+JSON_BYTES = 1024 * 1024
+ZIP = "application/zip"
+_JSON_OR_ZIP = re.compile(r"application/(zip|json|[^/]+\+json)")
+
+
+class Guard:
+    """In front of the API: lets in who bears the token, or without one this machine's own programs and pages."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+        self._app = app
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        headers = Headers(scope=scope)
+        refused = self._stranger(headers) or _unreadable(headers)
+        if refused is not None:
+            await refused(scope, receive, send)
+        else:
+            await self._app(scope, _bounded(receive, _most(headers)), send)
+
+    def _stranger(self, headers: Headers) -> Response | None:
+        if self._token is None:
+            return _foreign(headers)
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode()):
+            return None
+        answer = simple(401, "Unauthorized", "The API needs its token.", "Send it as `Authorization: Bearer TOKEN`.")
+        answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+
+def _foreign(headers: Headers) -> Response | None:
+    """Without a token, any web page a person looks at could speak to this port: by a name of its own that resolves to
+    loopback (DNS rebinding: its Host gives it away), or across sites (its Origin does).
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if not _is_loopback(host):
+        advice = "Ask for localhost or 127.0.0.1, or configure an API token."
+        return simple(403, "HostNotAllowed", f"{host or 'No host'} is not a name of this machine.", advice)
+    if origin is not None and urlsplit(origin).netloc != host:
+        advice = "Configure an API token and let the page send it."
+        return simple(403, "OriginNotAllowed", f"Pages of {origin} may not use this API.", advice)
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname
+        return name == "localhost" or (name is not None and ip_address(name).is_loopback)
+    except ValueError:
+        return False
+
+
+def media_type(headers: Headers) -> str:
+    """`application/json` of `Application/JSON; charset=utf-8`."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _most(headers: Headers) -> int:
+    return ZIPPED_BYTES if media_type(headers) == ZIP else JSON_BYTES
+
+
+def _unreadable(headers: Headers) -> Response | None:
+    """A body that no route reads: of another type, or announced as too long."""
+    length = headers.get("content-length", "")
+    has_body = length not in ("", "0") or "transfer-encoding" in headers
+    kind = media_type(headers)
+    if has_body and not _JSON_OR_ZIP.fullmatch(kind):
+        advice = "Send Content-Type: application/json, or application/zip for a function's code."
+        return simple(415, "UnsupportedMediaType", f"A body of type {kind or 'unknown'} is not read.", advice)
+    if length.isdecimal() and int(length[:20]) > _most(headers):
+        return simple(413, "TooLarge", _too_large(_most(headers)))
+    return None
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """The same body, but an end to it when it turns out too long."""
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise HTTPException(413, _too_large(most))
+        return message
+
+    return bounded
+
+
+def _too_large(most: int) -> str:
+    return f"The body may have {most >> 20} MiB at most."

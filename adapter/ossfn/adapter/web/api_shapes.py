@@ -1,0 +1,55 @@
+"""What every JSON body of the API keeps to: no unknown fields, no silent conversions, times in RFC 3339."""
+
+import contextlib
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+_UNIX = re.compile(r"\d{1,11}(\.\d{1,9})?")
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+class Shape(BaseModel):
+    """The base of everything that goes in or out as JSON."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def rfc3339(at: float) -> str:
+    """A time (Unix seconds) as `2026-11-22T15:57:26.221000Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def unix_seconds(given: object) -> float:
+    """A time as a client writes it: RFC 3339, or Unix seconds as a number or in digits. Raises ValueError."""
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        at = float(given)
+    elif isinstance(given, str):
+        at = float(given) if _UNIX.fullmatch(given) else _from_rfc3339(given)
+    else:
+        at = -1.0
+    if not 0 <= at <= _LAST:
+        raise ValueError("give a time between 1970 and 9999, in RFC 3339 or in Unix seconds")
+    return at
+
+
+def _from_rfc3339(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.timestamp()
+    raise ValueError(
+        "give RFC 3339 with its offset, like 2026-11-22T15:57:26Z, or Unix seconds; in a URL, + is written %2B"
+    )
+
+
+Time = Annotated[
+    float,
+    BeforeValidator(unix_seconds),
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}, mode="validation"),
+]
+"""A moment: Unix seconds inside, RFC 3339 in UTC outside."""
