@@ -70,10 +70,13 @@ class FunctionHost:
         """Close once everybody who had its address is served; nobody is told it any more."""
         await asyncio.sleep(LATECOMER_SECONDS)
         deadline = time.monotonic() + self._version.timeout_seconds
-        # One that does not start keeps its callers waiting in vain; they do better to ask again.
-        while connections(self._path) and time.monotonic() < deadline and not isinstance(self.state, Backoff):
-            await asyncio.sleep(0.1)  # the kernel's table announces no change
+        while self._is_needed() and time.monotonic() < deadline:  # noqa: ASYNC110  # nothing announces it
+            await asyncio.sleep(0.1)
         await self.close(grace_seconds=GRACE_SECONDS)
+
+    def _is_needed(self) -> bool:
+        # One that does not start keeps its callers waiting in vain; they do better to ask again.
+        return not isinstance(self.state, Backoff) and connections(self._path) > 0
 
     async def close(self, *, grace_seconds: float) -> None:
         """Stop for good and let go of the socket; requests it works on get `grace_seconds`."""

@@ -65,7 +65,7 @@ class Hosts:
         return FunctionHost(name, version, lambda: self._launch(name, version), self._run, self._logs[name])
 
     def serve(self, host: FunctionHost) -> None:
-        """This is the function's host from now on; the one before ends when those who had its address are served."""
+        """Let this host be the function's; the one before ends when those who had its address are served."""
         before = self._hosts.get(host.name)
         self._hosts[host.name] = host
         host.keep()

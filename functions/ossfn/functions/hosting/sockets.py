@@ -39,10 +39,10 @@ def listen(path: Path) -> socket.socket:
 
 def connections(path: Path) -> int:
     """How many connections to the socket at `path` are open or waiting to be taken."""
-    # proc(5), /proc/net/unix: Num RefCount Protocol Flags Type St Inode Path; state 03 is connected.
+    # proc(5), /proc/net/unix: Num RefCount Protocol Flags Type St Inode Path; 02 waits to be taken, 03 is connected.
     with Path("/proc/net/unix").open() as table:
         rows = (line.split(maxsplit=7) for line in table)
-        return sum(1 for row in rows if len(row) == 8 and row[5] == "03" and row[7].rstrip("\n") == str(path))
+        return sum(row[5] in ("02", "03") and row[7].rstrip("\n") == str(path) for row in rows if len(row) == 8)
 
 
 class ReadySocket:
