@@ -42,7 +42,7 @@ def end_to_end(rounds: int, seconds: float) -> Figures:
     with tempfile.TemporaryDirectory() as folder, ossfn(Path(folder) / "ossfn") as service:
         with stock(Path(folder) / "stock") as url:
             load.cloudevents_per_second(url, seconds=1)
-            drained(service, 1, 0.5)
+            drained(service, 1, 1)
             for _ in range(rounds):
                 straight = load.cloudevents_per_second(url, seconds=seconds)
                 figures["stock functions-framework, wrk straight in [events/s]"].append(straight)
@@ -67,7 +67,7 @@ def latency(rounds: int, seconds: float) -> Figures:
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as folder, ossfn(Path(folder) / "ossfn") as service:
         with stock(Path(folder) / "stock") as url:
-            drained(service, 1, 0.2)
+            drained(service, 1, 1)
             for _ in range(rounds):
                 paced(lambda: straight(url), seconds)
                 note(figures, "stock functions-framework, POST straight in", Path(folder) / "stock" / "notes")

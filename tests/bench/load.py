@@ -70,7 +70,7 @@ def _wrk(url: str, script: str, seconds: float, connections: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "load.lua"
         path.write_text(script)
-        command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(path), url]
+        command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(path), url]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
     if refused:

@@ -68,7 +68,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.callback(keys.close)
         await asyncio.to_thread(registry.open)
         await asyncio.to_thread(keys.open)
-        transport = KeepAliveTransport(allowed=settings.callback_networks)
+        transport = KeepAliveTransport(
+            allowed=settings.callback_networks,
+            # Shared by all callbacks on one host: wide enough that none which hangs takes its neighbours' places.
+            connections_per_origin=4096,
+        )
         stack.push_async_callback(transport.aclose)
         metrics = Metrics(backend, clock_start=time.time())
         dispatcher = Dispatcher(
