@@ -1,7 +1,7 @@
 """Asks a running service over its JSON API: one request, one answer, or the reason why there is none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
 from typing import Any
@@ -19,13 +19,17 @@ class NoService(Exception):
 
 
 class Refused(Exception):
-    """The service said no. `faults` are its problem's (RFC 9457), at least one, each with a `message`."""
+    """The service said no.
 
-    def __init__(self, status: int, code: str, faults: list[dict[str, Any]]) -> None:
+    `faults` are its problem's (RFC 9457), at least one, each with a `message`; `more` are lines that go with them: what
+    a function that does not start wrote last, or what still uses a thing that was to be removed.
+    """
+
+    def __init__(self, status: int, faults: list[dict[str, Any]], more: Sequence[str] = ()) -> None:
         super().__init__("\n".join(fault["message"] for fault in faults))
         self.status = status
-        self.code = code
         self.faults = faults
+        self.more = more
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +131,12 @@ def refused(answer: Answer) -> Refused:
     """The refusal that an answer is, also when something else than the service has written it."""
     try:
         problem = answer.json()
-        code, detail = str(problem["code"]), str(problem.get("detail") or problem.get("title") or problem["code"])
+        detail = str(problem.get("detail") or problem["code"])
     except (ValueError, TypeError, KeyError):
         text = answer.body[:200].decode(errors="replace").strip()
-        return Refused(answer.status, "", [{"message": f"HTTP status {answer.status}: {text or 'no more was said'}"}])
+        return Refused(answer.status, [{"message": f"HTTP status {answer.status}: {text or 'no more was said'}"}])
     faults = [fault for fault in problem.get("faults") or [] if fault.get("message")]
-    return Refused(answer.status, code, faults or [{"message": detail}])
+    return Refused(answer.status, faults or [{"message": detail}], problem.get("tail") or problem.get("users") or ())
 
 
 def _reason(fault: Exception) -> str:

@@ -10,7 +10,7 @@ from ossfn.adapter.cli import buckets, callbacks, deliveries, events, functions,
 from ossfn.adapter.cli.doctor import doctor
 from ossfn.adapter.cli.insight import explain, stats
 from ossfn.adapter.cli.locate import Place
-from ossfn.adapter.cli.printing import shown
+from ossfn.adapter.cli.printing import say, shown
 from ossfn.adapter.cli.up import up
 from ossfn.adapter.client import NoService, Refused
 
@@ -64,10 +64,12 @@ def main() -> None:
         app()
     except Refused as refusal:
         for fault in refusal.faults:
-            typer.echo(_line(fault), err=True)
+            say(_line(fault))
+        for line in refusal.more:
+            say(f"  {shown(line)}")
         sys.exit(1)
     except NoService as fault:
-        typer.echo(f"ossfn: {shown(str(fault))}. Start a service with `ossfn up`, or name one with --server.", err=True)
+        say(f"ossfn: {shown(str(fault))}. Start a service with `ossfn up`, or name one with --server.")
         sys.exit(3)
 
 

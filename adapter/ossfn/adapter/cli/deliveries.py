@@ -55,7 +55,7 @@ def ls(
         return write_json(answer)
     page = answer.json()
     write_table(
-        ("id", "accepted", "state", "try", "event", "bucket", "key", "rule", "target", "reason"),
+        ("id", "accepted", "state", "try", "event", "object", "rule", "target", "reason"),
         [_row(delivery) for delivery in page["deliveries"]],
     )
     return say(f"There are more: --before {page['next']}") if page["next"] else None
@@ -94,6 +94,9 @@ def show(
 @app.command()
 def redeliver(
     ctx: typer.Context,
+    delivery_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One dead letter, instead of a filter.")
+    ] = None,
     bucket: Bucket = None,
     prefix: Prefix = None,
     rule: Rule = None,
@@ -112,11 +115,17 @@ def redeliver(
     For example:
 
     \b
+        ossfn deliveries redeliver 019abf1c53e0b7d1c2f3a49586771f2c-0
         ossfn deliveries redeliver --target function:thumbs --since 2h --dry-run
         ossfn deliveries redeliver --target function:thumbs --since 2h --rate 50
     """
     wanted = _filter(bucket, prefix, rule, target, reason, event_id, since, until)
-    in_bulk(client(ctx), REDELIVER, _chosen(wanted, everything), dry_run=dry_run, yes=yes, rate=rate)
+    if delivery_id is not None:
+        if wanted or everything or dry_run:
+            raise typer.BadParameter("give an ID alone, or a filter")
+        client(ctx).send("POST", api("deliveries", f"{delivery_id}:redeliver"))
+        return typer.echo("1 redelivered")
+    return in_bulk(client(ctx), REDELIVER, _chosen(wanted, everything), dry_run=dry_run, yes=yes, rate=rate)
 
 
 @app.command()
@@ -173,6 +182,6 @@ def _row(delivery: Mapping[str, Any]) -> tuple[object, ...]:
     event = delivery["event"]
     return (
         delivery["id"], local_time(delivery["accepted_at"]), delivery["state"], delivery["attempt"],
-        event["name"].removeprefix("s3:"), event["bucket"], event["key"], delivery["rule"], delivery["target"],
+        event["name"].removeprefix("s3:"), f"{event['bucket']}/{event['key']}", delivery["rule"], delivery["target"],
         delivery["reason"],
     )  # fmt: skip

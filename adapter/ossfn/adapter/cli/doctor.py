@@ -74,10 +74,10 @@ def _conserved(service: Client) -> Finding:
 
 def _paused(service: Client) -> Iterator[Finding]:
     targets = service.get(api("targets")).json()["targets"]
-    paused = [target for target in targets if target["paused"]]
+    paused = [target for target in targets if target["paused_reason"]]
     for target in paused:
-        found = f"{target['id']} gets nothing, {target['waiting']} wait: {target['paused_reason']}"
-        yield Finding("targets", found, f"When its cause is mended: ossfn targets resume {target['id']}")
+        found = f"{target['target']} gets nothing, {target['pending']} wait: {target['paused_reason']}"
+        yield Finding("targets", found, f"When its cause is mended: ossfn targets resume {target['target']}")
     if not paused:
         yield Finding("targets", "none is paused")
 
@@ -93,9 +93,9 @@ def _dead(service: Client) -> Iterator[Finding]:
 
 
 def _functions(service: Client) -> Iterator[Finding]:
-    failing = [f for f in service.get(api("functions")).json()["functions"] if (f["state"] or {}).get("reason")]
+    failing = [f for f in service.get(api("functions")).json()["functions"] if f["state"] == "backoff"]
     for function in failing:
-        name, reason = function["name"], function["state"]["reason"]
+        name, reason = function["name"], function["reason"]
         cure = f"See what it wrote: ossfn functions logs {name}. Go back: ossfn functions rollback {name}"
         yield Finding("functions", f"{name} does not run: {reason}", cure)
     if not failing:

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -76,7 +76,7 @@ def deploy(
         write_json(answer)
     else:
         function = answer.json()
-        version = f"version {function['version']} serves" if function.get("version") else f"calls {url}"
+        version = f"version {function['version']} serves" if function["version"] else f"calls {url}"
         typer.echo(f"{function['name']}: {version}")
 
 
@@ -93,10 +93,10 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
     if as_json:
         return write_json(answer)
     rows = [
-        (f["name"], f["kind"], _state(f), f.get("version"), f["region"], local_time(f["updated_at"]))
+        (f["name"], f["state"], f["version"], f["region"], local_time(f["updated_at"]), f["url"] or "")
         for f in answer.json()["functions"]
     ]
-    return write_table(("name", "kind", "state", "version", "region", "updated"), rows)
+    return write_table(("name", "state", "version", "region", "updated", "runs at"), rows)
 
 
 @app.command()
@@ -114,8 +114,12 @@ def describe(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
         return write_json(answer)
     function = answer.json()
     triggers = service.get(api("functions", name, "triggers")).json()
-    write_fields([(key.replace("_", " "), value) for key, value in function.items() if not isinstance(value, dict)])
-    write_fields([("state", _state(function)), ("triggers", f"{triggers['count']} of {triggers['limit']}")])
+    members = {**function, **(function["serving"] or {}), "triggers": f"{triggers['count']} of {triggers['limit']}"}
+    write_fields(
+        [(name.replace("_", " "), value) for name, value in members.items() if name not in ("serving", "tail")]
+    )
+    for line in function["tail"]:
+        typer.echo(f"  {shown(line)}")
     return write_table(
         ("bucket", "rule", "events", "prefix", "suffix"),
         [(t["bucket"], t["rule"], t["events"], t["prefix"], t["suffix"]) for t in triggers["triggers"]],
@@ -258,8 +262,3 @@ def _packed(folder: Path) -> bytes:
 def _refuse_hosted_options(hosted: Mapping[str, object]) -> None:
     if given := [f"--{option.replace('_', '-')}" for option, value in hosted.items() if value is not None]:
         raise typer.BadParameter(f"{', '.join(given)}: only with DIR, not with --url")
-
-
-def _state(function: Mapping[str, Any]) -> str:
-    state = function.get("state")
-    return str(state["name"]) if state else ""

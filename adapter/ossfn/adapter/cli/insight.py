@@ -29,7 +29,7 @@ def explain(
     said = answer.json()
     write_table(
         ("rule", "verdict", "because"),
-        [(rule["name"], rule["verdict"], rule["reason"]) for rule in said["rules"]],
+        [(rule["rule"], rule["why"], rule["reason"]) for rule in said["rules"]],
     )
     targets = ", ".join(said["targets"])
     return typer.echo(f"goes to {targets}" if targets else "goes nowhere")

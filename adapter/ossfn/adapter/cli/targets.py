@@ -26,8 +26,7 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
     if as_json:
         return write_json(answer)
     rows = [
-        (t["id"], t["waiting"], local_time(t["oldest"]), t["paused_reason"] if t["paused"] else "")
-        for t in answer.json()["targets"]
+        (t["target"], t["pending"], local_time(t["oldest_at"]), t["paused_reason"]) for t in answer.json()["targets"]
     ]
     return write_table(("target", "waiting", "oldest", "paused because"), rows)
 
