@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ossfn.adapter.demo.service import Service
@@ -57,7 +58,7 @@ def seen(delivery: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> 
         call=call,
         store=event["dialect"],
         state=delivery["state"],
-        called_at=last.get("started_at"),
+        called_at=datetime.fromisoformat(last["started_at"]).timestamp() if last else None,
         seconds=last.get("seconds", 0.0),
         reason=last.get("reason", ""),
     )
