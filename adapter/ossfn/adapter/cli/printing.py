@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Annotated, Any
 
 import typer
 
 from ossfn.adapter.client import Answer
+
+_CUT = 24
+"""Characters that a long value keeps at least on a terminal, before columns on the right are left out."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON as it is.")]
 
@@ -18,7 +22,7 @@ def write_json(answer: Answer) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows under their headings; on a terminal cut to its width, else whole, so that a program may read them."""
+    """Rows under their headings: on a terminal cut to its width, what matters most on the left; elsewhere whole."""
     cells = [[shown(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _write_rich(columns, cells)
@@ -31,7 +35,12 @@ def write_fields(fields: Sequence[tuple[str, object]]) -> None:
     width = max(len(name) for name, _ in fields) + 2
     for name, value in fields:
         if (text := shown(value)) != "":
-            typer.echo(f"{name:<{width}}{text}")
+            typer.echo(f"{name.replace('_', ' '):<{width}}{text}")
+
+
+def write_text(text: str) -> None:
+    """Many lines from a stranger: harmless on a terminal, as they are elsewhere."""
+    typer.echo("\n".join(map(shown, text.splitlines())) if sys.stdout.isatty() else text)
 
 
 def say(text: str) -> None:
@@ -71,17 +80,26 @@ def _escaped(character: str) -> str:
 
 
 def _write_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    console = Console()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    fitting = _fitting(columns, cells, console.width)
+    for number, column in enumerate(columns[:fitting]):
+        table.add_column(column, no_wrap=number == 0)  # the first one names the row: it is wanted whole
     for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row[:fitting]))
+    console.print(table)
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns, from the left, have room on a line when the long ones are cut."""
+    longest = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    needed = [longest[0], *(min(_CUT, length) for length in longest[1:])]
+    ends = accumulate(length + 2 for length in needed)
+    return max(1, sum(end <= width + 2 for end in ends))
 
 
 def _write_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
