@@ -55,7 +55,7 @@ def ls(
         return write_json(answer)
     page = answer.json()
     write_table(
-        ("id", "accepted", "state", "try", "event", "object", "rule", "target", "reason"),
+        ("id", "state", "object", "event", "target", "reason", "rule", "try", "accepted"),
         [_row(delivery) for delivery in page["deliveries"]],
     )
     return say(f"There are more: --before {page['next']}") if page["next"] else None
@@ -78,10 +78,8 @@ def show(
     if as_json:
         return write_json(answer)
     delivery = answer.json()
-    members = [
-        (name.replace("_", " "), value) for name, value in delivery.items() if not isinstance(value, list | dict)
-    ]
-    write_fields([*members, *((f"event {name}", value) for name, value in delivery["event"].items())])
+    own = [(name, value) for name, value in delivery.items() if not isinstance(value, list | dict)]
+    write_fields([*own, *((f"event {name}", value) for name, value in delivery["event"].items())])
     return write_table(
         ("try", "at", "seconds", "status", "reason", "answer"),
         [
@@ -181,7 +179,13 @@ def _chosen(wanted: dict[str, str], everything: bool) -> dict[str, str]:
 def _row(delivery: Mapping[str, Any]) -> tuple[object, ...]:
     event = delivery["event"]
     return (
-        delivery["id"], local_time(delivery["accepted_at"]), delivery["state"], delivery["attempt"],
-        event["name"].removeprefix("s3:"), f"{event['bucket']}/{event['key']}", delivery["rule"], delivery["target"],
+        delivery["id"],
+        delivery["state"],
+        f"{event['bucket']}/{event['key']}",
+        event["name"].removeprefix("s3:"),
+        delivery["target"],
         delivery["reason"],
-    )  # fmt: skip
+        delivery["rule"],
+        delivery["attempt"],
+        local_time(delivery["accepted_at"]),
+    )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ossfn.adapter.cli.locate import client
-from ossfn.adapter.cli.printing import Json, local_time, say, shown, write_fields, write_json, write_table
+from ossfn.adapter.cli.printing import Json, local_time, say, shown, write_fields, write_json, write_table, write_text
 from ossfn.adapter.cli.reading import read_input
 from ossfn.adapter.client import api
 
@@ -115,9 +115,7 @@ def describe(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     function = answer.json()
     triggers = service.get(api("functions", name, "triggers")).json()
     members = {**function, **(function["serving"] or {}), "triggers": f"{triggers['count']} of {triggers['limit']}"}
-    write_fields(
-        [(name.replace("_", " "), value) for name, value in members.items() if name not in ("serving", "tail")]
-    )
+    write_fields([(name, value) for name, value in members.items() if name not in ("serving", "tail")])
     for line in function["tail"]:
         typer.echo(f"  {shown(line)}")
     return write_table(
@@ -174,7 +172,7 @@ def invoke(
         write_json(answer)
     else:
         say(f"status {result['status']} after {result['seconds']:.3f} s")
-        typer.echo(result["body"])
+        write_text(result["body"])
     if result["status"] >= 300:
         raise typer.Exit(1)
 
