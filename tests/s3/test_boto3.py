@@ -132,7 +132,7 @@ def test_presigned_urls(client: Any, s3: Endpoint) -> None:
 
 def test_virtual_host_style(s3: Endpoint) -> None:
     s3.send("PUT", "/photos")
-    for host in ("photos.localhost", "photos.s3.cn-north-1.jdcloud-oss.com", "PHOTOS.s3.amazonaws.com:80".lower()):
+    for host in ("photos.localhost", "photos.s3.cn-north-1.jdcloud-oss.com", "photos.s3.amazonaws.com:80"):
         answer = s3.send("GET", "/?notification", headers={"Host": host})
         assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
     for host in ("localhost:8451", "s3.cn-north-1.jdcloud-oss.com", "127.0.0.1", "photos.lan"):

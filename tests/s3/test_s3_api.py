@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,15 @@ def test_configured_endpoint_hosts(strict: Endpoint) -> None:
         assert strict.send("HEAD", "/", headers={"Host": host}).status_code == (status if status == 200 else 405)
     assert strict.send("PUT", "/", headers={"Host": "new.oss.example.com"}).status_code == 200
     assert [bucket.name for bucket in strict.registry.buckets()] == ["my.photos", "new"]
+
+
+def test_many_first_puts_at_once(s3: Endpoint) -> None:
+    wrong = RULE.replace(b"thumbs", b"none")
+    bodies = [wrong if n % 3 == 0 else RULE for n in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda body: s3.send("PUT", "/photos?notification", body), bodies))
+    assert [answer.status_code for answer in answers] == [400 if body is wrong else 200 for body in bodies]
+    assert len(s3.registry.bucket("photos").rules) == 1
 
 
 def test_another_process_has_changed_the_bucket(s3: Endpoint, tmp_path: Path, functions: Functions) -> None:

@@ -89,6 +89,26 @@ def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         ring(tmp_path).open()
 
 
+@pytest.mark.parametrize("content", ["", "short"])
+def test_a_broken_master_key_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "master.key").write_text(content)
+    (tmp_path / "master.key").chmod(0o600)
+    with pytest.raises(ValueError, match="no master key"):
+        ring(tmp_path).open()
+
+
+def test_nothing_is_derived_before_the_ring_is_open(keys: KeyRing, tmp_path: Path) -> None:
+    unopened = ring(tmp_path)
+    with pytest.raises(RuntimeError):
+        unopened.add("alice")
+    unopened.close()
+
+
+def test_a_key_needs_an_owner(keys: KeyRing) -> None:
+    with pytest.raises(ValueError, match="owner"):
+        keys.add("")
+
+
 def test_another_machines_master_key_is_noticed(keys: KeyRing, tmp_path: Path) -> None:
     key, _ = keys.add("alice")
     elsewhere = ring(tmp_path, master="other.key")

@@ -21,6 +21,9 @@ from ossfn.trigger_registry.stores.engine import connect, writing
 LOCAL_ACCESS_KEY = "ossfn"
 LOCAL_SECRET = "ossfn-local"  # noqa: S105 - open to all on purpose: it counts on loopback only, and until a key is made
 
+MASTER_KEY_BYTES = 64
+"""32 random bytes in hexadecimal."""
+
 _keys = Table(
     "ossfn_access_keys",
     MetaData(),
@@ -71,7 +74,10 @@ class KeyRing:
         self._master = b""
 
     def open(self) -> None:
-        """Make what is missing: the table and the master key. Raises PermissionError when others may read the file."""
+        """Make what is missing: the table and the master key.
+
+        Raises PermissionError when others may read the key's file, ValueError when it is too short to be one.
+        """
         self._master = _master_key(self._master_key_file)
         with self._writing() as connection:
             connection.execute(CreateTable(_keys, if_not_exists=True))
@@ -81,7 +87,9 @@ class KeyRing:
         self._engine.dispose()
 
     def add(self, owner: str) -> tuple[AccessKey, str]:
-        """A new key and its secret, to be shown once: no list holds it."""
+        """A new key and its secret, to be shown once: no list holds it. Raises ValueError when the owner is empty."""
+        if not owner:
+            raise ValueError("an access key needs an owner: buckets without one are open to every key")
         random = base64.b32encode(secrets.token_bytes(10)).decode()
         key = AccessKey(f"OSFN{random}", owner, self._clock())
         row = {"access_key": key.access_key, "owner": owner, "master": self._fingerprint, "created_at": key.created_at}
@@ -122,11 +130,15 @@ class KeyRing:
 
     @property
     def _fingerprint(self) -> str:
-        return hmac.digest(self._master, b"which master key", hashlib.sha256).hex()[:16]
+        return self._derived("which master key").hex()[:16]
 
     def _secret(self, access_key: str) -> str:
-        digest = hmac.digest(self._master, b"secret of " + access_key.encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._derived(f"secret of {access_key}")).decode().rstrip("=")
+
+    def _derived(self, purpose: str) -> bytes:
+        if not self._master:
+            raise RuntimeError("the key ring is not open")
+        return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return _transaction(self._engine)
@@ -156,7 +168,10 @@ def _master_key(path: Path) -> bytes:
         _sync_directory(path.parent)
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} holds the master key and others may read it: chmod 600 {path}")
-    return path.read_bytes()
+    key = path.read_bytes().strip()
+    if len(key) < MASTER_KEY_BYTES:
+        raise ValueError(f"{path} is no master key: put its backup there, or remove it and make new access keys")
+    return key
 
 
 def _sync_directory(path: Path) -> None:

@@ -3,13 +3,14 @@
 import contextlib
 import logging
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 from urllib.parse import unquote
 
-from ossfn.trigger_registry.errors import NoSuchBucket, PreconditionFailed, RegistryError, RegistryUnavailable
+from ossfn.trigger_registry.errors import NoSuchBucket, RegistryError, RegistryUnavailable
 from ossfn.trigger_registry.keys import Credential, KeyRing
 from ossfn.trigger_registry.overlap import MINIO_TEXT, S3_TEXT
 from ossfn.trigger_registry.registry import Registry
@@ -49,7 +50,7 @@ class _Address:
 
 
 class Door:
-    """Takes one request after another, from many threads; nothing is kept between them."""
+    """Answers requests, from many threads at once."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Door:
         self._clock = clock
         self._auto_create_buckets = auto_create_buckets
         self._hosts = hosts
+        self._making = threading.Lock()
 
     def answer(self, request: Request) -> Reply:
         """Raises S3Error for everything that is refused."""
@@ -172,23 +174,22 @@ class Door:
         return Reply(headers=(("Location", f"/{name}"),))
 
     def _put_notification(self, request: Request, name: str, caller: Credential) -> Reply:
-        if self._auto_create_buckets and not request.header("if-match") and self._find(name) is None:
-            return self._put_first_rules(request, name, caller)
-        return self._put_rules(request, self._owned(name, request, caller), caller)
+        if not self._auto_create_buckets or request.header("if-match"):
+            return self._put_rules(request, self._owned(name, request, caller), caller)
+        with self._making:
+            if self._find(name) is None:
+                return self._put_first_rules(request, name, caller)
+            return self._put_rules(request, self._owned(name, request, caller), caller)
 
     def _put_first_rules(self, request: Request, name: str, caller: Credential) -> Reply:
-        """Make the bucket for its rules, and leave nothing of it when they are refused."""
+        """Make the bucket for its rules; when they are refused, take it back before anyone else puts rules in it."""
         _check_owner(caller.owner, request, caller)
         parse_notification(request.body)
-        try:
-            made = self._registry.put_bucket(name, actor=caller.access_key, owner=caller.owner, if_generation=0)
-        except PreconditionFailed:  # someone else made it a moment ago
-            self._registry.refresh()
-            return self._put_rules(request, self._owned(name, request, caller), caller)
+        made = self._registry.put_bucket(name, actor=caller.access_key, owner=caller.owner, if_generation=0)
         try:
             return self._put_rules(request, made, caller)
         except RegistryError:
-            with contextlib.suppress(RegistryError):  # it is no longer as we made it, so it is someone's
+            with contextlib.suppress(RegistryError):  # what refused the rules may keep us from this too
                 self._registry.delete_bucket(name, actor=caller.access_key, if_generation=made.generation)
             raise
 

@@ -51,7 +51,6 @@ class Claim:
     """What a request says about its signature, from the header or from the query; nothing of it is proven."""
 
     access_key: str
-    date: str
     region: str
     signed_headers: frozenset[str]
     signature: str
@@ -103,8 +102,8 @@ def _header_claim(request: Request, authorization: str) -> Claim:
         raise S3Error("AuthorizationHeaderMalformed", message) from None
     payload = request.header("x-amz-content-sha256") or hashlib.sha256(request.body).hexdigest()
     at = _header_time(request)
-    access_key, date, region = _scope(credential, at, "AuthorizationHeaderMalformed")
-    return Claim(access_key, date, region, frozenset(signed.split(";")), signature, at, payload)
+    access_key, region = _scope(credential, at, "AuthorizationHeaderMalformed")
+    return Claim(access_key, region, frozenset(signed.split(";")), signature, at, payload)
 
 
 def _query_claim(request: Request, parameters: dict[str, str]) -> Claim:
@@ -120,18 +119,18 @@ def _query_claim(request: Request, parameters: dict[str, str]) -> Claim:
         raise S3Error(code, "X-Amz-Date must look like 20260131T235959Z, X-Amz-Expires must be a number.") from None
     if not 0 < seconds <= MAX_PRESIGNED_SECONDS:
         raise S3Error(code, f"X-Amz-Expires must be between 1 and {MAX_PRESIGNED_SECONDS} seconds.")
-    access_key, scope_date, region = _scope(credential, at, code)
+    access_key, region = _scope(credential, at, code)
     payload = request.header("x-amz-content-sha256") or parameters.get("X-Amz-Content-Sha256", UNSIGNED_PAYLOAD)
-    return Claim(access_key, scope_date, region, frozenset(signed.split(";")), signature, at, payload, seconds)
+    return Claim(access_key, region, frozenset(signed.split(";")), signature, at, payload, seconds)
 
 
-def _scope(credential: str, at: datetime, code: str) -> tuple[str, str, str]:
-    """Access key, date and region of `KEY/20260131/REGION/s3/aws4_request`; the region may be any."""
+def _scope(credential: str, at: datetime, code: str) -> tuple[str, str]:
+    """Access key and region of `KEY/20260131/REGION/s3/aws4_request`; the region may be any."""
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or parts[3:] != ["s3", "aws4_request"] or parts[1] != f"{at:%Y%m%d}":
         message = f"The credential must be ACCESS-KEY/{at:%Y%m%d}/REGION/s3/aws4_request, not {credential}."
         raise S3Error(code, message)
-    return parts[0], parts[1], parts[2]
+    return parts[0], parts[2]
 
 
 def _header_time(request: Request) -> datetime:
