@@ -25,20 +25,9 @@ REQUIREMENTS_FILE = "requirements.txt"
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 """What zipfile raises when bytes are not what a header says."""
 
-LEFT_OUT = frozenset(
-    {
-        ".git",
-        ".hg",
-        ".svn",
-        "__pycache__",
-        ".venv",
-        "venv",
-        "node_modules",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-    }
-)
+_VERSION_CONTROL = {".git", ".hg", ".svn"}
+_CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+LEFT_OUT = _VERSION_CONTROL | _CACHES | {".venv", "venv", "node_modules"}
 
 
 def pack(folder: Path) -> bytes:

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -104,8 +105,8 @@ async def _run(*command: str, cwd: Path) -> None:
         raise DeployRefused(f"installing the requirements took longer than {INSTALL_SECONDS} s") from None
     finally:
         if process.returncode is None:
-            os.killpg(process.pid, 9)
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
         tail = written.decode(errors="replace").splitlines()[-TAIL_LINES:]
-        raise DeployRefused(f"the requirements cannot be installed ({Path(command[0]).name} {command[1]})", tail)
+        raise DeployRefused("the requirements cannot be installed", tail)

@@ -1,6 +1,7 @@
 """Sockets that are there before and after the processes behind them."""
 
 import asyncio
+import shutil
 import socket
 import stat
 from contextlib import closing
@@ -42,6 +43,7 @@ def test_a_path_too_long_for_sockets_is_replaced(tmp_path: Path) -> None:
     run = make_run_folder(tmp_path / ("d" * 100))
     listen(make_socket_folder(run, "f" * 128) / "gunicorn.ctl").close()
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
+    shutil.rmtree(run)
 
 
 async def test_ready_is_heard_among_other_words(tmp_path: Path) -> None:

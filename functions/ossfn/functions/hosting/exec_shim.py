@@ -17,7 +17,7 @@ LISTENER = 3
 def main() -> None:
     parent, listener, memory_bytes = (int(argument) for argument in sys.argv[1:4])
     # A service that is killed takes its hosts with it; gunicorn's master in turn stops its workers.
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit("the service is gone")
     if listener == LISTENER:

@@ -55,7 +55,7 @@ class FunctionHost:
         self.state = Starting(self._version.number, time.time())
         try:
             process = await HostProcess.start(await self._plan(), self._listener, self._log, self._folder)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # files or memory have run out; or threads, says RuntimeError
             raise DeployRefused(f"version {self._version.number} cannot be started: {error}") from error
         self.state = Ready(self._version.number, time.time(), process.pid)
         self._process = process

@@ -1,5 +1,6 @@
 """Processes that an earlier service left behind when it was killed."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -20,12 +21,8 @@ def hosted_by(data: Path) -> list[int]:
     return found
 
 
-def end_orphans(data: Path) -> list[int]:
+def end_orphans(data: Path) -> None:
     """Kill them; the caller holds the data directory's lock, so no living service is looking after them."""
-    pids = [pid for pid in hosted_by(data) if pid != os.getpid()]
-    for pid in pids:
-        try:
+    for pid in hosted_by(data):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    return pids

@@ -120,25 +120,23 @@ class Spawned:
 
 async def _spawn(launch: Launch, listener: socket.socket, folder: Path) -> Spawned:
     arguments = (str(os.getpid()), str(listener.fileno()), str(launch.memory_bytes))
-    with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as ours_no_more:
-        (stdout, to_stdout), (stderr, to_stderr) = _pipe(), _pipe()
-        for file in (stdout, stderr):
-            on_failure.enter_context(file)
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        (stdout, to_stdout), (stderr, to_stderr) = _pipe(ours, theirs), _pipe(ours, theirs)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(SHIM), *arguments, *launch.command),
             cwd=launch.folder,
             # gunicorn puts a control socket into XDG_RUNTIME_DIR, under one name for all its masters.
             env={**launch.env, "NOTIFY_SOCKET": str(folder / "notify"), "XDG_RUNTIME_DIR": str(folder)},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=ours_no_more.enter_context(to_stdout),
-            stderr=ours_no_more.enter_context(to_stderr),
+            stdout=to_stdout,
+            stderr=to_stderr,
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-        on_failure.pop_all()
+        ours.pop_all()
         return Spawned(process, stdout, stderr)
 
 
-def _pipe() -> tuple[io.FileIO, io.FileIO]:
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[io.FileIO, io.FileIO]:
     reading, writing = os.pipe()
-    return io.FileIO(reading, "r"), io.FileIO(writing, "w")
+    return ours.enter_context(io.FileIO(reading, "r")), theirs.enter_context(io.FileIO(writing, "w"))
