@@ -36,8 +36,7 @@ def main() -> int:
     once = parser.parse_args().once
     # TERM ends the demo as Ctrl-C does: with everything that it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # All of it is on loopback: no proxy of the user's may stand between.
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    _forget_settings()
     try:
         with tempfile.TemporaryDirectory(prefix="ossfn-demo-") as directory:
             return demo(Path(directory), Console(markup=False, highlight=False), once=once)
@@ -46,6 +45,13 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130 if once else 0
+
+
+def _forget_settings() -> None:
+    """The demo's programs, which inherit this environment, know no settings of the user's, and no proxy on loopback."""
+    for name in [name for name in os.environ if name.startswith(("OSSFN_", "MINIO_"))]:
+        del os.environ[name]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
 def demo(directory: Path, console: Console, *, once: bool) -> int:

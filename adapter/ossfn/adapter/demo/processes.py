@@ -64,10 +64,9 @@ def free_port() -> int:
         return port
 
 
-def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+def run(command: Sequence[str]) -> None:
     """Run to the end; StartFailed with its last words when it fails."""
-    environment = {**os.environ, **(env or {})}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
     if done.returncode:
         raise StartFailed(
             f"{' '.join(command)} ended with status {done.returncode}:\n{_tail(done.stdout + done.stderr)}"
@@ -76,13 +75,19 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """A program that runs as long as the block does.
+    """A program that runs as long as the block does, in the directory of its log.
 
     It gets a session of its own: Ctrl-C then reaches only this process, which stops the others in order.
     """
-    environment = {**os.environ, **(env or {})}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)  # noqa: S603 - a list, no shell
+        process = subprocess.Popen(  # noqa: S603 - a list, no shell
+            command,
+            cwd=log.parent,
+            env={**os.environ, **(env or {})},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         yield Running(Path(command[0]).name, process, log)
     finally:

@@ -33,10 +33,8 @@ class Service:
     def deploy(self, folder: Path, name: str, env: Mapping[str, str]) -> None:
         """Deploy a sample function with this environment, through the command line."""
         settings = [part for item in env.items() for part in ("--env", "=".join(item))]
-        run(
-            [program("ossfn"), "functions", "deploy", str(folder), "--name", name, *settings],
-            {"OSSFN_SERVER": self.url},
-        )
+        ossfn = [program("ossfn"), "--server", self.url]
+        run([*ossfn, "functions", "deploy", str(folder), "--name", name, *settings])
 
     def put_rules(self, rules: Sequence[TriggerRule]) -> None:
         """Set every bucket's rules through the S3 notification API, as any S3 tool would."""
