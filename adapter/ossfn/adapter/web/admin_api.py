@@ -31,8 +31,10 @@ def admin_app(*, registry: Registry, functions: Functions, history: History, tok
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     app.state.parts = Parts(registry, functions, history)
-    for part in (api_functions, api_rules, api_deliveries, api_targets, api_explain):
-        app.include_router(part.router)
+    routers = [part.router for part in (api_functions, api_rules, api_deliveries, api_targets, api_explain)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     answer_faults(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way that FastAPI documents
     return Guard(app, token=token)

@@ -7,10 +7,7 @@ from pydantic import ConfigDict, Field
 from ossfn.adapter.backend import DeliveryRecord, Query
 from ossfn.adapter.delivery import Attempt, State
 from ossfn.adapter.events import ObjectEvent
-from ossfn.adapter.web.api_shapes import Shape, Time
-
-Text = Annotated[str, Field(max_length=2100)]
-"""Long enough for any key, and for a target with the longest URL."""
+from ossfn.adapter.web.api_shapes import Shape, Text, Time
 
 
 class Filter(Shape):

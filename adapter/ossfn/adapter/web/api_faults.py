@@ -5,9 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field
+from fastapi.routing import APIRoute
+from pydantic import Field, field_validator
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from ossfn.adapter.backend import BackendUnavailable
 from ossfn.adapter.web.api_shapes import Shape
@@ -20,14 +22,23 @@ _SHOWN = 200
 """Characters of a wrong value that a fault repeats."""
 
 
-class Argument(Shape):
+class _Words(Shape):
+    """Texts that can be sent, whatever was in the request: half a surrogate pair is written as an escape."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _sendable(cls, value: object) -> object:
+        return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+class Argument(_Words):
     """One of S3's ArgumentName/ArgumentValue pairs."""
 
     name: str
     value: str
 
 
-class Fault(Shape):
+class Fault(_Words):
     """One thing that is wrong. What does not apply is empty."""
 
     code: str
@@ -72,10 +83,9 @@ class ApiError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as a fault repeats it: not without end, and as text that can be sent."""
+    """A value as a fault repeats it: not without end."""
     text = value if isinstance(value, str) else repr(value)
-    text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def refusal(status: int, faults: Sequence[Fault], **more: object) -> Response:
@@ -86,7 +96,7 @@ def refusal(status: int, faults: Sequence[Fault], **more: object) -> Response:
 
 def simple(status: int, code: str, message: str, advice: str = "") -> Response:
     """The answer for one thing that is wrong."""
-    return refusal(status, [Fault(code=code, message=shown(message), advice=advice)])
+    return refusal(status, [Fault(code=code, message=message, advice=advice)])
 
 
 def answer_faults(app: FastAPI) -> None:
@@ -110,31 +120,51 @@ def invalid_request(errors: Sequence[Mapping[str, Any]]) -> Response:
 
 
 def _shape_fault(error: Mapping[str, Any]) -> Fault:
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "json_invalid":
-        message = f"The body is not JSON: {error['ctx']['error']}"
-    given = "" if error["type"] == "missing" else shown(error.get("input"))
-    return Fault(code="InvalidRequest", message=shown(message), field=_place(error["loc"]), value=given)
+    place, given = _place(error["loc"]), shown(error["input"])
+    match error["type"]:
+        case "json_invalid":
+            reason = f"The body is not JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+            return Fault(code="InvalidRequest", message=reason, field="body")
+        case "missing":
+            return Fault(code="InvalidRequest", message=f"{place} is missing.", field=place)
+        case "extra_forbidden":
+            advice = "Check its spelling; GET /api/v1/openapi.json lists all that is known."
+            return Fault(
+                code="InvalidRequest", message=f"{place} is not known.", field=place, value=given, advice=advice
+            )
+        case _:
+            message = error["msg"].removeprefix("Value error, ")
+            return Fault(code="InvalidRequest", message=message, field=place, value=given)
 
 
 def _place(location: Sequence[int | str]) -> str:
     """`('body', 'rules', 2, 'prefix')` as `rules[2].prefix`."""
-    place = ""
-    for part in location[1:]:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
     return shown(place.removeprefix(".") or str(location[0]))
 
 
-def _http(_: Request, error: HTTPException) -> Response:
-    known = {
-        400: ("InvalidRequest", "Send the body as UTF-8 JSON."),
-        404: ("NoSuchPath", "GET /api/v1/openapi.json lists every path."),
-        405: ("MethodNotAllowed", f"Use {(error.headers or {}).get('Allow', 'another method')}."),
-    }
-    code, advice = known.get(error.status_code, ("HttpError", ""))
-    answer = simple(error.status_code, code, error.detail, advice)
-    answer.headers.update(error.headers or {})
-    return answer
+def _http(request: Request, error: HTTPException) -> Response:
+    """What the framework refuses by itself: an unknown path or method, a body that cannot be read."""
+    match error.status_code:
+        case 404:
+            advice = "GET /api/v1/openapi.json lists every path."
+            return simple(404, "NoSuchPath", f"There is no {request.url.path} here.", advice)
+        case 405:
+            allowed = ", ".join(_methods(request))
+            answer = simple(405, "MethodNotAllowed", f"{request.method} is not possible here.", f"Use {allowed}.")
+            answer.headers["Allow"] = allowed
+            return answer
+        case 413:
+            return simple(413, "TooLarge", error.detail)
+        case status:
+            return simple(status, "InvalidRequest", error.detail, "Send the body as JSON in UTF-8.")
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of the path: the framework names those of the first route alone."""
+    routes: Sequence[APIRoute] = request.app.state.routes
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in matching for method in route.methods or ()})
 
 
 def _registry_error(_: Request, error: registry.RegistryError) -> Response:
@@ -142,8 +172,9 @@ def _registry_error(_: Request, error: registry.RegistryError) -> Response:
         case registry.RuleRefused():
             return refusal(error.status, [_rule_fault(fault) for fault in error.faults])
         case registry.InUse():
-            advice = "See `users`; `?cascade=true` deletes them too." if "delete" in str(error) else "See `users`."
-            return refusal(error.status, [Fault(code=error.code, message=str(error), advice=advice)], users=error.users)
+            advice = "`users` lists them; a bucket or a function is deleted with them by ?cascade=true."
+            fault = Fault(code=error.code, message=str(error), advice=advice)
+            return refusal(error.status, [fault], users=error.users)
         case registry.RegistryUnavailable():
             return _unavailable(str(error), _RETRY_AFTER_SECONDS)
         case _:
@@ -153,22 +184,22 @@ def _registry_error(_: Request, error: registry.RegistryError) -> Response:
 def _rule_fault(fault: registry.Fault) -> Fault:
     return Fault(
         code=fault.code,
-        message=shown(fault.message),
-        field=shown(fault.field),
-        value=shown(fault.value),
+        message=fault.message,
+        field=fault.field,
+        value=fault.value,
         advice=fault.advice,
         limit=fault.limit,
         rule=shown(fault.rule),
         other_rule=fault.other_rule,
         witness=fault.witness,
-        arguments=[Argument(name=shown(name), value=shown(value)) for name, value in fault.arguments],
+        arguments=[Argument(name=name, value=value) for name, value in fault.arguments],
     )
 
 
 def _function_error(_: Request, error: FunctionError) -> Response:
     match error:
         case FunctionRefused():
-            faults = [Fault(code=error.code, message=shown(f.message), field=shown(f.field)) for f in error.faults]
+            faults = [Fault(code=error.code, message=f.message, field=f.field) for f in error.faults]
             return refusal(error.status, faults)
         case DeployRefused():
             return refusal(error.status, [Fault(code=error.code, message=error.reason)], tail=error.tail)

@@ -132,7 +132,8 @@ class DeployOptions(Shape):
 
     def options(self) -> dict[str, object]:
         """As `Functions.deploy` takes them."""
-        return self.model_dump(exclude={"env"}, exclude_none=True) | {"env": dict(map(_variable, self.env))}
+        given = self.model_dump(exclude_defaults=True)
+        return given | {"env": dict(map(_variable, self.env))} if self.env else given
 
 
 def _variable(given: str) -> tuple[str, str]:

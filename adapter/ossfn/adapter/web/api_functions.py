@@ -67,7 +67,7 @@ async def put_function(
     if media_type(request.headers) == ZIP:
         await functions.deploy(name, body, options.options(), actor=ACTOR)
     else:
-        remote = _json_object(body)
+        remote: dict[str, Any] = options.options() | _json_object(body)
         await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=ACTOR)
     if is_new:
         response.status_code = 201
@@ -79,7 +79,7 @@ async def put_function(
 async def delete_function(name: str, functions: FunctionsPart, registry: RegistryPart, cascade: bool = False) -> None:
     """Remove a function with its versions and logs; with `cascade` also the rules that call it."""
     functions.get(name)
-    users = [f"{bucket}/{rule.name}" for bucket, rule in registry.triggers_of(name)]
+    users = [f"{bucket}/{rule.name}" for bucket, rule in await asyncio.to_thread(registry.triggers_of, name)]
     if users and not cascade:
         raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
     await asyncio.to_thread(registry.drop_triggers_of, name, actor=ACTOR)
@@ -90,7 +90,7 @@ async def delete_function(name: str, functions: FunctionsPart, registry: Registr
 async def list_triggers(name: str, functions: FunctionsPart, registry: RegistryPart) -> TriggersOut:
     """The rules that call a function, in every bucket."""
     functions.get(name)
-    return triggers_out(registry.triggers_of(name))
+    return triggers_out(await asyncio.to_thread(registry.triggers_of, name))
 
 
 @router.get("/{name}/versions")

@@ -38,7 +38,7 @@ async def _history(request: Request) -> History:
 
 
 RegistryPart = Annotated[Registry, Depends(_registry)]
-"""Its methods wait for a disk: call it from plain `def` routes, which run in a thread."""
+"""Waits for a disk, but for reads of buckets and rules: call it from plain `def` routes, which run in threads."""
 
 FunctionsPart = Annotated[Functions, Depends(_functions)]
 """Belongs to the event loop: call it from `async def` routes."""

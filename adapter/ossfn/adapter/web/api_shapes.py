@@ -5,9 +5,10 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 _UNIX = re.compile(r"\d{1,11}(\.\d{1,9})?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -44,6 +45,15 @@ def _from_rfc3339(text: str) -> float:
         "give RFC 3339 with its offset, like 2026-11-22T15:57:26Z, or Unix seconds; in a URL, + is written %2B"
     )
 
+
+def _unicode(text: str) -> str:
+    if not text.isascii() and _SURROGATE.search(text):
+        raise ValueError("half a surrogate pair is not a character")
+    return text
+
+
+Text = Annotated[str, Field(max_length=2100), AfterValidator(_unicode)]
+"""Long enough for any key, and for a target with the longest URL."""
 
 Time = Annotated[
     float,

@@ -8,7 +8,7 @@ from pydantic import Field
 from ossfn.adapter.backend import History
 from ossfn.adapter.web.api_faults import ApiError
 from ossfn.adapter.web.api_parts import HistoryPart
-from ossfn.adapter.web.api_shapes import Shape, Time
+from ossfn.adapter.web.api_shapes import Shape, Text, Time
 
 router = APIRouter(prefix="/api/v1/targets", tags=["targets"])
 
@@ -36,7 +36,7 @@ class TargetsOut(Shape):
 class PauseIn(Shape):
     """Why."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=1000)] = "paused by an operator"
+    reason: Annotated[Text, Field(min_length=1)] = "paused by an operator"
 
 
 @router.get("")

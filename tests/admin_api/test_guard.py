@@ -1,0 +1,145 @@
+"""Who may speak to the JSON API, how much they may say, and that every refusal is a problem."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from ossfn.adapter.web.admin_api import admin_app
+from ossfn.functions.bundle import ZIPPED_BYTES
+
+from .conftest import Api, client, problem
+
+TOKEN = "a token, ü"
+
+
+@pytest.fixture
+async def guarded(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the same API behind a token, under a name that is not this machine's."""
+    app = admin_app(registry=api.registry, functions=api.functions, history=api.backend, token=TOKEN)
+    async with client(app, base_url="http://ossfn.example.com") as http:
+        yield http
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stats", "/api/v1/openapi.json", "/api/v1/buckets/b", "/nothing"])
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", "Bearer a", "Basic a token", f"Token {TOKEN}"])
+async def test_without_its_token_nothing_is_answered(guarded: httpx.AsyncClient, path: str, given: str) -> None:
+    answer = await guarded.get(path, headers={b"Authorization": given.encode()})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert problem(answer).code == "Unauthorized"
+    assert TOKEN not in answer.text
+
+
+async def test_with_its_token_any_host_is_answered(guarded: httpx.AsyncClient) -> None:
+    headers = {b"Authorization": f"bearer  {TOKEN}".encode("latin-1"), b"Origin": b"https://elsewhere.example.com"}
+    assert (await guarded.get("/api/v1/stats", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8450", "127.0.0.1:8450", "127.0.0.2", "[::1]:8450"])
+async def test_this_machine_is_answered_by_its_own_names(api: Api, host: str) -> None:
+    await api.ask("GET", "/stats", host=host)
+    await api.ask("GET", "/stats", host=host, origin=f"http://{host}")
+
+
+@pytest.mark.parametrize("host", ["evil.example.com", "localhost.evil.com", "10.0.0.1:8450", "", "[::1", "127.0.0.1.nip.io"])
+async def test_a_name_that_only_resolves_to_this_machine_is_refused(api: Api, host: str) -> None:
+    assert (await api.refused("GET", "/stats", status=403, host=host)).code == "HostNotAllowed"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://localhost:9999", "http://[", ""])
+async def test_pages_from_elsewhere_are_refused(api: Api, origin: str) -> None:
+    refused = await api.refused("PUT", "/buckets/photos", {}, status=403, origin=origin)
+    assert refused.code == "OriginNotAllowed"
+    assert not api.registry.buckets()
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+async def test_a_body_of_another_type_is_refused(api: Api, kind: str) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answer = await api.http.put("/api/v1/buckets/photos", content=b"{}", headers=headers)
+    assert (answer.status_code, problem(answer).code) == (415, "UnsupportedMediaType")
+
+
+@pytest.mark.parametrize(("kind", "most"), [("application/json", 1024 * 1024), ("application/zip", ZIPPED_BYTES)])
+async def test_a_body_that_announces_too_much_is_not_read(api: Api, kind: str, most: int) -> None:
+    headers = {"Content-Type": kind, "Content-Length": str(most + 1)}
+    answer = await api.http.put("/api/v1/functions/f", content=unread(), headers=headers)
+    assert (answer.status_code, problem(answer).code) == (413, "TooLarge")
+
+
+async def unread() -> AsyncIterator[bytes]:
+    raise AssertionError("the body was asked for")
+    yield b""
+
+
+@pytest.mark.parametrize("path", ["/api/v1/buckets/photos", "/api/v1/functions/f"])
+async def test_a_body_that_turns_out_too_long_is_refused(api: Api, path: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b" " * 65536
+        raise AssertionError("it was read on")
+
+    answer = await api.http.put(path, content=endless(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, problem(answer).code) == (413, "TooLarge")
+
+
+async def test_unknown_paths_and_methods_are_problems_too(api: Api) -> None:
+    assert (await api.refused("GET", "/nothing", status=404)).code == "NoSuchPath"
+    answer = await api.ask("PATCH", "/buckets/photos", status=405)
+    assert answer.headers["allow"] == "DELETE, GET, PUT"
+    assert problem(answer).code == "MethodNotAllowed"
+
+
+async def test_it_can_stand_below_other_routes(api: Api) -> None:
+    async with client(Starlette(routes=[Mount("/", api.app)])) as http:
+        answer = await http.patch("/api/v1/buckets/photos")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, PUT")
+        assert (await http.get("/api/v1/stats")).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"mode": "strict"', b"\xff", b"", b"[" * 100_000, b"9" * 5000, b'"\\ud800"'])
+async def test_what_is_not_json_is_refused(api: Api, body: bytes) -> None:
+    answer = await api.http.put(
+        "/api/v1/buckets/photos", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, problem(answer).code) == (400, "InvalidRequest")
+    assert problem(answer).faults[0].field in ("body", "")
+
+
+async def test_half_a_character_is_refused_wherever_it_stands(api: Api) -> None:
+    half = "\\ud800"
+    bodies = {
+        "/buckets/photos": f'{{"{half}": 1, "region": "{half}", "mode": "{half}"}}',
+        "/callbacks/hook": f'{{"urls": ["http://{half}"], "region": "{half}"}}',
+        "/deliveries:cancel": f'{{"filter": {{"prefix": "{half}"}}}}',
+        "/targets/function:f:pause": f'{{"reason": "{half}"}}',
+        "/functions/f": f'{{"url": "http://{half}"}}',
+    }
+    for path, body in bodies.items():
+        method = "POST" if ":" in path else "PUT"
+        headers = {"Content-Type": "application/json"}
+        answer = await api.http.request(method, f"/api/v1{path}", content=body.encode(), headers=headers)
+        assert (answer.status_code, problem(answer).status) == (400, 400)
+
+
+async def test_while_the_registry_cannot_be_read_clients_are_told_to_come_back(api: Api) -> None:
+    with closing(sqlite3.connect(api.folder / "registry.db")) as file:
+        file.execute("DROP TABLE callbacks")
+    answer = await api.ask("GET", "/callbacks", status=503)
+    assert answer.headers["retry-after"] == "5"
+    assert problem(answer).code == "ServiceUnavailable"
+
+
+@pytest.mark.parametrize("api", ["sqlite"], indirect=True)
+async def test_while_the_outbox_cannot_be_read_clients_are_told_to_come_back(api: Api) -> None:
+    with closing(sqlite3.connect(api.folder / "outbox.db")) as file:
+        file.execute("DROP TABLE attempts")
+        file.execute("DROP TABLE deliveries")
+    answer = await api.ask("GET", "/deliveries", status=503)
+    assert answer.headers["retry-after"] == "5"
+    assert problem(answer).code == "ServiceUnavailable"
