@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from ossfn.trigger_registry import target_checks, validation
 from ossfn.trigger_registry.drafts import Draft
@@ -11,6 +12,10 @@ from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.rules import Bucket, NamedCallback, Rule
 from ossfn.trigger_registry.spelling import addressed
 from ossfn.trigger_registry.targets import resolve, text_of, users_key
+
+
+MOST_FAULTS = 100
+"""Faults in the form of a document that are looked for; a megabyte of nonsense could have tens of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def accepted(now: Bucket, rules: Sequence[Rule], fresh: Mapping[int, str], aroun
     drafts = {i: around.draft(rules[i], at) for i, at in fresh.items()}
     after = replace(now, rules=tuple(_settled(rule, drafts.get(i), now) for i, rule in enumerate(rules)))
     limits, new = around.limits, list(drafts.values())
-    faults = [fault for draft in new for fault in validation.form_faults(draft, limits)]
+    form = (fault for draft in new for fault in validation.form_faults(draft, limits))
+    faults = list(islice(form, MOST_FAULTS))
     faults += validation.document_faults(after.rules, limits)
     faults += target_checks.target_faults(new, now.region, limits, may_be_missing=around.skip_destination_validation)
     faults += validation.trigger_faults(now, after, around.triggers_elsewhere(after), limits)

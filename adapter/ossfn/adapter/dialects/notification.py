@@ -1,5 +1,6 @@
 """A notification as it arrives: headers, body and the few top-level members that tell the formats apart."""
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -82,13 +83,20 @@ def text(member: Raw | UnsetType) -> str:
         return ""
 
 
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+
+
 def fault(error: msgspec.DecodeError | RecursionError) -> NotDecodable:
     """What msgspec says, ``Expected `str`, got `int` - at `$.s3.object.key` `` as place and reason."""
     if isinstance(error, RecursionError):
         return NotDecodable("$", "nested too deep")
     reason, _, path = str(error).partition(" - at `$")
+    place = path.rstrip("`").lstrip(".")
+    missing = _MISSING.fullmatch(reason)
+    if missing:  # name the member itself, as for one that is wrong
+        return NotDecodable(f"{place}.{missing[1]}".lstrip("."), "this required member is missing")
     if path:
-        return NotDecodable(path.rstrip("`").lstrip(".") or "$", reason)
+        return NotDecodable(place or "$", reason)
     malformed, _, byte = reason.removeprefix("JSON is malformed: ").partition(" (byte ")
     if byte:
         return NotDecodable(f"byte {byte.rstrip(')')}", f"not JSON: {malformed}")

@@ -17,6 +17,8 @@ from ossfn.adapter.web.problems import json_response, problem
 
 log = structlog.get_logger()
 
+_METHODS = ("POST", "GET", "HEAD")
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -37,7 +39,7 @@ class IngestDoor:
     @property
     def route(self) -> Route:
         """The route to mount."""
-        return Route("/ingest/{source}", self.answer, methods=["POST", "GET", "HEAD"])
+        return Route("/ingest/{source}", self.answer, methods=[*_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
     async def answer(self, request: Request) -> Response:
         """One request of a store; MinIO asks with HEAD before it sends anything."""
@@ -50,6 +52,10 @@ class IngestDoor:
             refused = problem(401, "unauthorized", f"source {name!r} needs its bearer token in Authorization")
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
+        if request.method not in _METHODS:
+            wrong = problem(405, "method-not-allowed", "notifications are sent with POST")
+            wrong.headers["Allow"] = ", ".join(_METHODS)
+            return wrong
         if request.method != "POST":
             return json_response(200, {"source": name, "dialect": sender.source.dialect})
         try:
