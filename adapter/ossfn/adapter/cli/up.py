@@ -40,13 +40,13 @@ def up(
             "backend_url": backend_url,
         }
     )
-    import asyncio
+    import uvloop
 
     from ossfn.adapter.logs import set_up
     from ossfn.adapter.serve import serve
 
     set_up(settings.log_level)
-    asyncio.run(serve(settings))
+    uvloop.run(serve(settings))
 
 
 def settings_from(options: Mapping[str, Any]) -> "Settings":
