@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ossfn.adapter.demo.checks import not_audited, not_indexed, undelivered
+from ossfn.adapter.demo.files import make_files
 from ossfn.adapter.demo.story import expected_calls, recorded
 
 DEMO = [sys.executable, "-m", "ossfn.adapter.demo"]
@@ -45,14 +47,30 @@ def test_once_shows_every_call_and_cleans_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
-def test_it_stays_until_it_is_told_to_end(tmp_path: Path, ending: signal.Signals) -> None:
+def test_it_stays_for_uploads_of_ones_own_until_ctrl_c(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    picture = tmp_path_factory.mktemp("own") / "own.jpg"
+    picture.write_bytes(make_files()["photo.jpg"])
     with subprocess.Popen(DEMO, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout
-        assert any("Upload a picture of your own" in line for line in demo.stdout)
+        settings = next(line for line in demo.stdout if "AWS_ENDPOINT_URL_S3=" in line).rstrip(" \\\n")
+        copy = f"{settings} {Path(sys.executable).with_name('aws')} s3 cp {picture} s3://uploads/own.jpg"
+        subprocess.run(copy, shell=True, check=True, capture_output=True)  # noqa: S602 - as the demo tells people to
+        assert any("uploads/own.jpg  photos → thumbnail  delivered" in line for line in demo.stdout)
         assert leftovers(tmp_path)  # so the search finds what there is
-        demo.send_signal(ending)
+        demo.send_signal(signal.SIGINT)
         assert demo.wait(20) == 0
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_it_cleans_up_when_it_is_ended_while_it_starts(tmp_path: Path) -> None:
+    with subprocess.Popen([*DEMO, "--once"], env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as demo:
+        while not any("juicefs" in path or "ossfn.log" in path for path in map(str, tmp_path.rglob("*"))):
+            time.sleep(0.02)
+        demo.terminate()
+        assert demo.wait(20) == 130
     assert leftovers(tmp_path) == []
 
 

@@ -9,8 +9,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 from ossfn.adapter.demo.checks import all_settled, missing
@@ -40,8 +42,8 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="ossfn-demo-") as directory:
             return demo(Path(directory), Console(markup=False, highlight=False), once=once)
-    except StartFailed as failure:
-        print(failure, file=sys.stderr)
+    except (StartFailed, httpx.HTTPError) as failure:
+        print(f"The demo cannot go on: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130 if once else 0
@@ -49,7 +51,7 @@ def main() -> int:
 
 def _forget_settings() -> None:
     """The demo's programs, which inherit this environment, know no settings of the user's, and no proxy on loopback."""
-    for name in [name for name in os.environ if name.startswith(("OSSFN_", "MINIO_"))]:
+    for name in [name for name in os.environ if name.startswith(("OSSFN_", "MINIO_", "AWS_"))]:
         del os.environ[name]
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
@@ -73,10 +75,14 @@ def demo(directory: Path, console: Console, *, once: bool) -> int:
 
 def play(ready: Stage, asked: Asked) -> None:
     """Do the steps to the real store, then post what other stores have sent."""
+
+    def now(event: str, bucket: str, key: str) -> None:
+        asked[event, bucket, key] = time.time()
+
     for step in STEPS:
-        asked[EVENT_OF[step.verb], UPLOADS, step.key] = do_step(ready.s3, step, ready.files)
+        do_step(ready.s3, step, ready.files, partial(now, EVENT_OF[step.verb], UPLOADS, step.key))
     for known in recorded():
-        asked[known.event, known.bucket, known.key] = time.time()
+        now(known.event, known.bucket, known.key)
         ready.service.notify(known.headers, known.body)
 
 

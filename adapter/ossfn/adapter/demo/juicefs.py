@@ -24,6 +24,7 @@ def webhook_arn(name: str) -> str:
 
 def format_volume(directory: Path) -> None:
     """Make an empty volume in this directory: metadata in SQLite, data in files."""
+    directory.mkdir(exist_ok=True)
     data = f"{directory / 'data'}/"
     command = [program("juicefs"), "format", "--storage", "file", "--bucket", data, "--trash-days", "0"]
     run([*command, _meta(directory), "demo"])

@@ -37,14 +37,13 @@ class Running:
         deadline = time.monotonic() + seconds
         while (found := ready()) is None:
             if (status := self.process.poll()) is not None:
-                raise StartFailed(f"{self.name} ended with status {status}:\n{self.last_words()}")
+                raise StartFailed(f"{self.name} ended with status {status}:\n{self._last_words()}")
             if time.monotonic() > deadline:
-                raise StartFailed(f"{self.name} was not ready after {seconds:g} s:\n{self.last_words()}")
+                raise StartFailed(f"{self.name} was not ready after {seconds:g} s:\n{self._last_words()}")
             time.sleep(_POLL_SECONDS)
         return found
 
-    def last_words(self) -> str:
-        """The end of its log."""
+    def _last_words(self) -> str:
         return _tail(self.log.read_text(errors="replace"))
 
 
@@ -68,9 +67,8 @@ def run(command: Sequence[str]) -> None:
     """Run to the end; StartFailed with its last words when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
     if done.returncode:
-        raise StartFailed(
-            f"{' '.join(command)} ended with status {done.returncode}:\n{_tail(done.stdout + done.stderr)}"
-        )
+        said = _tail(done.stdout + done.stderr)
+        raise StartFailed(f"{Path(command[0]).name} ended with status {done.returncode}:\n{said}")
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ class Service:
 @contextlib.contextmanager
 def ossfn_up(directory: Path) -> Iterator[Service]:
     """`ossfn up` on free ports with all its data in `directory`, ready when the block begins, gone when it ends."""
-    command = [program("ossfn"), "up", "--data", str(directory / "data"), "--port", "0", "--s3-port", "0"]
+    command = [program("ossfn"), "up", "--data", str(directory / "ossfn"), "--port", "0", "--s3-port", "0"]
     with running(command, directory / "ossfn.log") as process, httpx.Client(trust_env=False, timeout=30) as http:
         ready = process.wait_until(lambda: _ready_line(process), READY_SECONDS)
         s3 = S3Endpoint(f"http://127.0.0.1:{ready['s3_port']}", "ossfn", "ossfn-local", "cn-north-1")

@@ -41,11 +41,11 @@ def stage(directory: Path) -> Iterator[Stage]:
     env = {**store.environment(), "THUMBNAILS_BUCKET": THUMBS, "AUDIT_FILE": str(audit_file), "INDEX_DB": str(index_db)}
     with ThreadPoolExecutor() as pool, contextlib.ExitStack() as running:
         files = pool.submit(make_files)
-        formatted = pool.submit(format_volume, directory)
+        formatted = pool.submit(format_volume, directory / "juicefs")
         service = running.enter_context(ossfn_up(directory))
         deployed = [pool.submit(service.deploy, _ready_to_run(name, directory), name, env) for name in FUNCTIONS]
         formatted.result()
-        running.enter_context(gateway(directory, store, {WEBHOOK: service.ingest_url}))
+        running.enter_context(gateway(directory / "juicefs", store, {WEBHOOK: service.ingest_url}))
         s3 = store.client()
         make_buckets(s3)
         for deploy in deployed:

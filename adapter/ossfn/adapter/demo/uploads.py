@@ -1,8 +1,7 @@
-"""Set up the store's buckets and do the story's steps to them, noting when each was asked for."""
+"""Set up the store's buckets and do the story's steps to them."""
 
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, assert_never
 
 from ossfn.adapter.demo.juicefs import webhook_arn
 from ossfn.adapter.demo.story import THUMBS, UPLOADS, Step
@@ -22,28 +21,31 @@ def make_buckets(s3: Any) -> None:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
 
 
-def do_step(s3: Any, step: Step, files: Mapping[str, bytes]) -> float:
-    """Do it; the time (Unix seconds) at which the request that completes the object was sent."""
-    asked_at = time.time()
+def do_step(s3: Any, step: Step, files: Mapping[str, bytes], asking: Callable[[], None]) -> None:
+    """Do it; `asking` is called when the request that makes or removes the object is about to be sent."""
+    target = {"Bucket": UPLOADS, "Key": step.key}
     match step.verb:
         case "put":
-            s3.put_object(Bucket=UPLOADS, Key=step.key, Body=files[step.source])
+            asking()
+            s3.put_object(**target, Body=files[step.source])
         case "copy":
-            s3.copy_object(Bucket=UPLOADS, Key=step.key, CopySource={"Bucket": UPLOADS, "Key": step.source})
+            asking()
+            s3.copy_object(**target, CopySource={"Bucket": UPLOADS, "Key": step.source})
         case "delete":
-            s3.delete_object(Bucket=UPLOADS, Key=step.key)
+            asking()
+            s3.delete_object(**target)
         case "multipart":
-            asked_at = _put_in_parts(s3, step.key, files[step.source])
-    return asked_at
+            upload = {**target, "UploadId": s3.create_multipart_upload(**target)["UploadId"]}
+            parts = _put_parts(s3, upload, files[step.source])
+            asking()
+            s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        case _:
+            assert_never(step.verb)
 
 
-def _put_in_parts(s3: Any, key: str, content: bytes) -> float:
-    upload = {"Bucket": UPLOADS, "Key": key}
-    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+def _put_parts(s3: Any, upload: Mapping[str, str], content: bytes) -> list[dict[str, Any]]:
     parts = []
     for number, start in enumerate(range(0, len(content), PART_BYTES), start=1):
         part = s3.upload_part(**upload, PartNumber=number, Body=content[start : start + PART_BYTES])
         parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    asked_at = time.time()
-    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
-    return asked_at
+    return parts
