@@ -6,7 +6,8 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,19 +40,27 @@ def end_to_end(rounds: int, seconds: float) -> Figures:
     """Durable ingest to delivered, beside wrk straight into the stock host; rounds interleaved."""
     figures: Figures = {"stock functions-framework, wrk straight in [events/s]": []}
     ways = {"ossfn, 1 record a notification": 1, "ossfn, 10 records a notification": 10}
-    with tempfile.TemporaryDirectory() as folder, ossfn(Path(folder) / "ossfn") as service:
-        with stock(Path(folder) / "stock") as url:
-            load.cloudevents_per_second(url, seconds=1)
-            drained(service, 1, 1)
-            for _ in range(rounds):
-                straight = load.cloudevents_per_second(url, seconds=seconds)
-                figures["stock functions-framework, wrk straight in [events/s]"].append(straight)
-                for way, records in ways.items():
-                    accepted, delivered = drained(service, records, seconds)
-                    figures.setdefault(f"{way}: accepted [events/s]", []).append(accepted)
-                    figures.setdefault(f"{way}: delivered [events/s]", []).append(delivered)
-                    figures.setdefault(f"{way}: delivered / straight in [ratio]", []).append(delivered / straight)
+    with both() as (service, url, _):
+        load.cloudevents_per_second(url, seconds=1)
+        drained(service, 1, 1)
+        for _ in range(rounds):
+            straight = load.cloudevents_per_second(url, seconds=seconds)
+            figures["stock functions-framework, wrk straight in [events/s]"].append(straight)
+            for way, records in ways.items():
+                accepted, delivered = drained(service, records, seconds)
+                figures.setdefault(f"{way}: accepted [events/s]", []).append(accepted)
+                figures.setdefault(f"{way}: delivered [events/s]", []).append(delivered)
+                figures.setdefault(f"{way}: delivered / straight in [ratio]", []).append(delivered / straight)
     return figures
+
+
+@contextmanager
+def both() -> Iterator[tuple[Ossfn, str, Path]]:
+    """The service, the stock host's URL and the notes that the stock host's handler takes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with ossfn(folder / "ossfn") as service, stock(folder / "stock") as url:
+            yield service, url, folder / "stock" / "notes"
 
 
 def drained(service: Ossfn, records: int, seconds: float) -> tuple[float, float]:
@@ -65,15 +74,14 @@ def drained(service: Ossfn, records: int, seconds: float) -> tuple[float, float]
 def latency(rounds: int, seconds: float) -> Figures:
     """From POST to handler entry when idle: one notification at a time, 100 a second."""
     figures: Figures = {}
-    with tempfile.TemporaryDirectory() as folder, ossfn(Path(folder) / "ossfn") as service:
-        with stock(Path(folder) / "stock") as url:
-            drained(service, 1, 1)
-            for _ in range(rounds):
-                paced(lambda: straight(url), seconds)
-                note(figures, "stock functions-framework, POST straight in", Path(folder) / "stock" / "notes")
-                paced(lambda: notify(service), seconds)
-                service.drain()
-                note(figures, "ossfn, POST to ingest", service.notes)
+    with both() as (service, url, notes):
+        drained(service, 1, 1)
+        for _ in range(rounds):
+            paced(lambda: straight(url), seconds)
+            note(figures, "stock functions-framework, POST straight in", notes)
+            paced(lambda: notify(service), seconds)
+            service.drain()
+            note(figures, "ossfn, POST to ingest", service.notes)
     return figures
 
 
@@ -88,7 +96,8 @@ def paced(send: Callable[[], None], seconds: float, rate: float = 100) -> None:
 def straight(url: str) -> None:
     """One CloudEvent to the stock host, with the time in it."""
     event = {
-        "specversion": "1.0", "id": str(next(_numbers)), "source": "bench", "type": "bench", "datacontenttype": "application/json",
+        "specversion": "1.0", "id": str(next(_numbers)), "source": "bench", "type": "bench",
+        "datacontenttype": "application/json",
         "data": load.RECORD | {"requestParameters": {"sentAt": str(time.time())}},
     }  # fmt: skip
     headers = {"Content-Type": "application/cloudevents+json"}

@@ -271,7 +271,8 @@ async def test_find_filters_and_pages(engine: Engine, backend: Backend) -> None:
     rest, _ = await backend.find(Query(prefix="k/"), limit=100, before=more)
     assert [d.event.key for d in rest] == [f"k/{n:02}" for n in range(14, -1, -1)]
     for query, count in [
-        (Query(target="function:b"), 1), (Query(bucket="photos"), 26), (Query(bucket="none"), 0), (Query(rule="all"), 26),
+        (Query(target="function:b"), 1), (Query(bucket="photos"), 26), (Query(bucket="none"), 0),
+        (Query(rule="all"), 26),
         (Query(prefix="other_%"), 1), (Query(prefix="other__"), 0), (Query(state="dead"), 0),
         (Query(since=engine.clock.now + 1), 0), (Query(until=engine.clock.now + 1), 26),
         (Query(event_id=page[0].event_id), 1),
