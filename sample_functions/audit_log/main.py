@@ -3,11 +3,12 @@
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import functions_framework
 from cloudevents.http import CloudEvent
 
-AUDIT_FILE = os.environ["AUDIT_FILE"]
+AUDIT_FILE = Path(os.environ["AUDIT_FILE"])
 
 
 @functions_framework.cloud_event
@@ -29,9 +30,7 @@ def audit_log(event: CloudEvent) -> None:
 
 def append(line: bytes) -> None:
     """One write to a file opened for appending: lines of several processes do not mix."""
-    file = os.open(AUDIT_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        os.write(file, line)
-        os.fsync(file)
-    finally:
-        os.close(file)
+    with AUDIT_FILE.open("ab") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())

@@ -75,7 +75,7 @@ def run(command: Sequence[str]) -> None:
 def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
     """A program that runs as long as the block does, in the directory of its log.
 
-    It gets a session of its own: Ctrl-C then reaches only this process, which stops the others in order.
+    Ctrl-C reaches the demo alone, not the program: the demo stops all that it started, in order.
     """
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - a list, no shell
