@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,17 @@ def test_the_number_of_records_is_bounded_and_named() -> None:
     assert len(events(notification(*[record()] * MAX_RECORDS))) == MAX_RECORDS
     with pytest.raises(NotDecodable, match="10000 in one notification, at most 1000 are taken"):
         decode("aws", {}, notification(*[record()] * 10_000))
+
+
+@pytest.mark.parametrize(("opening", "item"), [(b'{"Records":[', b"1"), (b"[", b"{}"), (b'{"Records":[', b'{"s3":1}')])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_body_of_many_small_values_takes_little_memory(dialect: str, opening: bytes, item: bytes) -> None:
+    body = opening + b",".join([item] * (6_000_000 // (len(item) + 1))) + {b"{": b"]}", b"[": b"]"}[opening[:1]]
+    tracemalloc.start()
+    fault(body, dialect)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2 * len(body)
 
 
 def test_an_unknown_dialect_is_refused_with_the_known_ones() -> None:

@@ -11,6 +11,9 @@ from ossfn.adapter.dialects.decoded import NotDecodable
 
 T = TypeVar("T")
 
+MAX_COMMAS = 250_000
+"""In one notification: a thousand records with 250 each, where S3's record has about thirty."""
+
 
 class Top(msgspec.Struct, frozen=True):
     """The top level of a body, one member for each thing that some format is known by. Values stay unread JSON."""
@@ -53,6 +56,9 @@ _read_string = msgspec.json.Decoder(str).decode
 
 def read(headers: Mapping[str, str], body: bytes) -> Notification:
     """Take the body's top level apart; NotDecodable when it is not JSON in UTF-8."""
+    # Counted before anything is read: of `[1,1,1,…]` each two bytes would become an object of ninety.
+    if (commas := body.count(b",")) > MAX_COMMAS:
+        raise NotDecodable("$", f"{commas} commas in one notification, at most {MAX_COMMAS} are taken")
     try:
         body.decode()  # msgspec looks at the encoding of those strings only that it hands out
     except UnicodeDecodeError as error:
