@@ -131,7 +131,7 @@ def refused(answer: Answer) -> Refused:
     """The refusal that an answer is, also when something else than the service has written it."""
     try:
         problem = answer.json()
-        detail = str(problem.get("detail") or problem["code"])
+        detail = str(problem["detail"])
     except (ValueError, TypeError, KeyError):
         text = answer.body[:200].decode(errors="replace").strip()
         return Refused(answer.status, [{"message": f"HTTP status {answer.status}: {text or 'no more was said'}"}])

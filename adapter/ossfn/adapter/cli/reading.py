@@ -27,8 +27,8 @@ def moment(text: str | None) -> str | None:
 
 
 def header(line: str) -> tuple[str, str]:
-    """`Name: value`, taken apart."""
+    """`Name: value`, taken apart; the name in lower case."""
     name, colon, value = line.partition(":")
     if not colon or not name.strip():
         raise typer.BadParameter(f"{line!r} is no header; write it as 'Name: value'")
-    return name.strip(), value.strip()
+    return name.strip().lower(), value.strip()
