@@ -161,6 +161,6 @@ async def test_stopping_finishes_what_is_sent_and_gives_back_the_rest() -> None:
             await asyncio.sleep(0.005)
     stats = await backend.stats()
     assert (stats.delivered, stats.pending) == (1, 9)
-    given_back = await backend.claim(limit=100, per_target=100, held={})
+    given_back = await backend.claim(limit=100, room={}, default_room=100)
     assert {d.attempt for d in given_back} == {1}
     assert len(given_back) == 9

@@ -39,6 +39,7 @@ class Engine:
             lease_seconds=settings["lease_seconds"],
             duplicate_window_seconds=settings["duplicate_window_seconds"],
             max_pending=int(settings["max_pending"]),
+            reserve_bytes=0,
         )
 
 

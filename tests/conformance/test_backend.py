@@ -51,8 +51,8 @@ def an_entry(
     return Entry(event_id, an_event(key), at or 1_800_000_000.0, 7, identity, deliveries)
 
 
-async def claim(backend: Backend, limit: int = 100, per_target: int = 100, **held: int) -> list[Delivery]:
-    return list(await backend.claim(limit=limit, per_target=per_target, held=held))
+async def claim(backend: Backend, limit: int = 100, default_room: int = 100, **room: int) -> list[Delivery]:
+    return list(await backend.claim(limit=limit, room=room, default_room=default_room))
 
 
 def settlement(delivery: Delivery, step: NextStep, reason: str = "", status: int | None = 200) -> Settlement:
@@ -173,9 +173,9 @@ async def test_a_dead_letter_never_comes_back_by_itself(engine: Engine, backend:
 
 async def test_waiting_retries_do_not_hold_up_a_fresh_delivery(engine: Engine, backend: Backend) -> None:
     await backend.append([an_entry("function:a") for _ in range(1200)])
-    claimed = await claim(backend, limit=1200, per_target=1200)
+    claimed = await claim(backend, limit=1200, default_room=1200)
     while len(claimed) < 1200:
-        claimed += await claim(backend, limit=1200, per_target=1200)
+        claimed += await claim(backend, limit=1200, default_room=1200)
     await backend.settle([settlement(d, RetryAt(engine.clock.now + 600), "HTTP 503") for d in claimed])
     await backend.append([an_entry("function:a", key="fresh")])
     assert [d.event.key for d in await claim(backend)] == ["fresh"]
@@ -183,9 +183,9 @@ async def test_waiting_retries_do_not_hold_up_a_fresh_delivery(engine: Engine, b
 
 async def test_no_more_than_there_is_room_for(backend: Backend) -> None:
     await backend.append([an_entry("function:a", "function:b") for _ in range(20)])
-    claimed = await claim(backend, per_target=5, **{"function:a": 3})
+    claimed = await claim(backend, default_room=5, **{"function:a": 2})
     assert Counter(d.target for d in claimed) == {"function:a": 2, "function:b": 5}
-    assert len(await claim(backend, limit=4, per_target=100)) == 4
+    assert len(await claim(backend, limit=4, default_room=100)) == 4
 
 
 async def test_targets_take_turns(backend: Backend) -> None:
@@ -198,7 +198,7 @@ async def test_what_had_no_room_comes_when_there_is(engine: Engine, backend: Bac
     await backend.append([an_entry("function:a") for _ in range(5000)])
     seen: set[str] = set()
     for _ in range(200):
-        for delivery in await claim(backend, limit=64, per_target=64):
+        for delivery in await claim(backend, limit=64, default_room=64):
             seen.add(delivery.id)
             await settle(backend, delivery, Delivered())
         if len(seen) == 5000:

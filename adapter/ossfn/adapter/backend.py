@@ -36,8 +36,8 @@ class EventLog(Protocol):
 class DeliveryQueue(Protocol):
     """All that the dispatcher sees."""
 
-    async def claim(self, *, limit: int, per_target: int, held: Mapping[str, int]) -> Sequence[ClaimedDelivery]:
-        """Take due deliveries: at most `limit`, and for each target at most `per_target - held[target]`.
+    async def claim(self, *, limit: int, room: Mapping[str, int], default_room: int) -> Sequence[ClaimedDelivery]:
+        """Take due deliveries: at most `limit`, and of each target at most `room[target]`, `default_room` if not named.
 
         A claimed delivery is given to nobody else until its lease ends; one that is not settled by then is due again,
         one attempt older. Targets take turns; paused ones get none. Returns at once, maybe with nothing.
@@ -45,7 +45,11 @@ class DeliveryQueue(Protocol):
         ...
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Return when there may be something to claim, or after the time-out."""
+        """Return when there may be something to claim, when woken, or after the time-out."""
+        ...
+
+    def wake(self) -> None:
+        """Let `wait` return now and the next `claim` look everywhere, e.g. because there is more room."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -57,7 +61,7 @@ class DeliveryQueue(Protocol):
         ...
 
     async def release(self, deliveries: Sequence[ClaimedDelivery]) -> None:
-        """Give claims back untried: due at once, the attempt not counted."""
+        """Give claims back untried: due at once, the attempt not counted. Claims lost meanwhile are left alone."""
         ...
 
 

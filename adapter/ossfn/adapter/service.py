@@ -20,7 +20,7 @@ from ossfn.adapter.dispatcher import Dispatcher
 from ossfn.adapter.ingest import Ingest, Source
 from ossfn.adapter.metrics import Metrics
 from ossfn.adapter.retry import PRESETS
-from ossfn.adapter.senders import HttpSender
+from ossfn.adapter.senders import Callbacks, HttpSender
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.targets import Targets
 from ossfn.adapter.transport import KeepAliveTransport
@@ -59,6 +59,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             lease_seconds=settings.lease_seconds,
             duplicate_window_seconds=settings.duplicate_window_seconds,
             max_pending=settings.max_pending,
+            reserve_bytes=settings.disk_reserve_mb * 2**20,
         )
         await backend.open()
         stack.push_async_callback(backend.close)
@@ -81,12 +82,17 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 functions,
                 HttpSender(transport, mode=settings.cloudevents),
                 settings.callback_concurrency,
-                settings.callback_timeout_seconds,
+                Callbacks(
+                    settings.callbacks,
+                    origin=settings.webhook_origin,
+                    timeout_seconds=settings.callback_timeout_seconds,
+                ),
             ),
             PRESETS[settings.retry],
             clock=time.time,
             dice=random.random,
             on_attempt=_reporter(metrics),
+            stop_seconds=settings.stop_seconds,
         )
         await _run(stack, dispatcher.run(), stop=dispatcher.stop)
         await _run(stack, _refresh(registry))

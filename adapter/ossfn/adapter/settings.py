@@ -1,14 +1,18 @@
 """Every knob of the service with its default and a sentence; read once: command line, `OSSFN_*`, `ossfn.toml`."""
 
+import re
+import ssl
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ossfn.adapter.dialects import DIALECTS
 from ossfn.adapter.retry import PRESETS
+from ossfn.adapter.signing import check_secret
 
 
 class SourceSettings(BaseModel):
@@ -28,6 +32,70 @@ class SourceSettings(BaseModel):
         return dialect
 
 
+_CALLBACK_PATTERN = re.compile(r"\*|https?://[^/*?#@\s]+/[^*#\s]*\*?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[!-~]([ \t!-~]*[!-~])?")
+_OUR_HEADERS = re.compile(
+    r"host|user-agent|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|date"
+    r"|webhook-.*|ossfn-.*|ce-.*|x-jdcloud-.*",
+    re.IGNORECASE,
+)
+
+
+class CallbackSettings(BaseModel):
+    """How callbacks are called whose URL matches, `[callbacks."https://hooks.example.com/*"]`; `*` matches all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secrets: tuple[SecretStr, ...] = Field(
+        (), max_length=8, description="Standard Webhooks secrets (`whsec_…`); every one signs, so that they can rotate."
+    )
+    headers: dict[str, SecretStr] = Field({}, description="Headers to send with each delivery.")
+    ca_file: FilePath | None = Field(None, description="Authorities (PEM) to trust in place of the public ones.")
+    client_certificate: FilePath | None = Field(None, description="Certificate (PEM) to show, its chain after it.")
+    client_key: FilePath | None = Field(None, description="Its key (PEM, not encrypted); none: in the same file.")
+    connect_seconds: float = Field(10.0, gt=0, le=600, description="Time to find the host, connect and agree on TLS.")
+    read_seconds: float | None = Field(None, gt=0, le=600, description="Longest silence of the receiver.")
+    timeout_seconds: float | None = Field(
+        None, gt=0, le=600, description="Time for one try; none: `callback_timeout_seconds`."
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _webhook_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            check_secret(secret.get_secret_value())
+        return secrets
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+                raise ValueError(f"{name!r} is no HTTP header: its name takes letters, digits and -, its value ASCII")
+            if _OUR_HEADERS.fullmatch(name):
+                raise ValueError(f"{name} is set by ossfn itself; choose another name")
+        return headers
+
+    @model_validator(mode="after")
+    def _certificates_load(self) -> Self:
+        try:
+            self.tls()
+        except OSError as error:  # ssl.SSLError is one
+            raise ValueError(f"ca_file, client_certificate or client_key cannot be used: {error}") from error
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """A context with these certificates, None when there are none; raises OSError."""
+        if self.ca_file is None and self.client_certificate is None:
+            return None
+        context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else httpx.create_ssl_context()
+        if self.client_certificate:
+            # With an empty password OpenSSL says that it is wrong; without one it asks for it at the terminal.
+            context.load_cert_chain(self.client_certificate, self.client_key, password="")  # noqa: S106
+        return context
+
+
 class Settings(BaseSettings):
     """The whole configuration, frozen. Without any, everything works at once on loopback."""
 
@@ -37,6 +105,7 @@ class Settings(BaseSettings):
         toml_file="ossfn.toml",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     data: Path = Field(Path("ossfn-data"), description="Directory for everything that ossfn keeps.")
@@ -63,6 +132,14 @@ class Settings(BaseSettings):
     )
     callback_concurrency: int = Field(8, gt=0, le=1024, description="Deliveries at a time for each callback.")
     callback_timeout_seconds: float = Field(30.0, gt=0, le=600, description="Time for one try at a callback.")
+    callbacks: dict[str, CallbackSettings] = Field(
+        {}, description="How to call callbacks, by URL with `*` at its end; the longest that matches counts."
+    )
+    webhook_origin: str = Field(
+        "ossfn",
+        pattern=r"^[0-9A-Za-z.-]{1,253}$",
+        description="Sent to callbacks as `WebHook-Request-Origin`: the DNS name of this system.",
+    )
     lease_seconds: float = Field(
         900.0, ge=60, description="After so long a claimed delivery is due again; above any time-out."
     )
@@ -73,6 +150,14 @@ class Settings(BaseSettings):
     max_pending: int = Field(
         10_000_000, gt=0, description="Deliveries that may wait; above this, notifications get 503."
     )
+    disk_reserve_mb: int = Field(
+        64,
+        ge=0,
+        description="With less disk left notifications get 503, so that what comes of deliveries can still be written.",
+    )
+    stop_seconds: float = Field(
+        30.0, ge=0, description="How long a stop waits for tries that run; what is still running then is tried again."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @field_validator("retry")
@@ -81,6 +166,14 @@ class Settings(BaseSettings):
         if name not in PRESETS:
             raise ValueError(f"unknown retry policy {name!r}: use one of {', '.join(PRESETS)}")
         return name
+
+    @field_validator("callbacks")
+    @classmethod
+    def _patterns(cls, callbacks: dict[str, CallbackSettings]) -> dict[str, CallbackSettings]:
+        for pattern in callbacks:
+            if not _CALLBACK_PATTERN.fullmatch(pattern):
+                raise ValueError(f'{pattern!r}: name callbacks as "https://hooks.example.com/path/*", or "*" for all')
+        return callbacks
 
     @model_validator(mode="after")
     def _safe_to_listen(self) -> Self:

@@ -14,7 +14,13 @@ class UnknownBackend(ValueError):
 
 
 def backend_for(
-    url: str, *, clock: Callable[[], float], lease_seconds: float, duplicate_window_seconds: float, max_pending: int
+    url: str,
+    *,
+    clock: Callable[[], float],
+    lease_seconds: float,
+    duplicate_window_seconds: float,
+    max_pending: int,
+    reserve_bytes: int = 0,
 ) -> Backend:
     """The backend behind `sqlite:///path` (or `memory:` for tests), not opened yet."""
     match urlsplit(url).scheme:
@@ -25,6 +31,7 @@ def backend_for(
                 lease_seconds=lease_seconds,
                 duplicate_window_seconds=duplicate_window_seconds,
                 max_pending=max_pending,
+                reserve_bytes=reserve_bytes,
             )
         case "memory":
             return MemoryBackend(

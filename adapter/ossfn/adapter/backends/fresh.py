@@ -41,23 +41,23 @@ class Fresh:
         """Fill a reserved place."""
         self._queues.setdefault(delivery.target, deque()).append(delivery)
 
-    def take(self, limit: int, per_target: int, held: Mapping[str, int], now: float) -> list[Delivery]:
-        """Up to `limit` deliveries, targets in turns, at most `per_target - held[target]` of each.
+    def take(self, limit: int, room: Mapping[str, int], default_room: int, now: float) -> list[Delivery]:
+        """Up to `limit` deliveries, targets in turns, at most `room[target]` of each (`default_room` if not named).
 
         One whose lease has ended meanwhile is dropped: it is due again in the database.
         """
         taken: list[Delivery] = []
-        room = {target: per_target - held.get(target, 0) for target in self._queues}
+        left = {target: room.get(target, default_room) for target in self._queues}
         moved = True
         while moved and len(taken) < limit:
             moved = False
             for target in list(self._queues):
-                if room[target] > 0 and len(taken) < limit:
+                if left[target] > 0 and len(taken) < limit:
                     moved = True
                     delivery = self._pop(target)
                     if delivery.lease_until > now:
                         taken.append(delivery)
-                        room[target] -= 1
+                        left[target] -= 1
         return taken
 
     def targets(self) -> list[str]:

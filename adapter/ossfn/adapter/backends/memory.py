@@ -88,16 +88,16 @@ class MemoryBackend:
         self._counts["unmatched"] += not entry.deliveries
         return True
 
-    async def claim(self, *, limit: int, per_target: int, held: Mapping[str, int]) -> Sequence[Delivery]:
+    async def claim(self, *, limit: int, room: Mapping[str, int], default_room: int) -> Sequence[Delivery]:
         """See `DeliveryQueue.claim`."""
         self._wake.clear()
-        now, count = self._clock(), dict(held)
+        now, left = self._clock(), dict(room)
         taken: list[Delivery] = []
         due = sorted((k for k in self._deliveries if self._is_due(k, now)), key=lambda k: k.record.due_at)
         for place, kept in self._in_turns(due):
             target = kept.record.target
-            if len(taken) < limit and count.get(target, 0) < per_target:
-                count[target] = count.get(target, 0) + 1
+            if len(taken) < limit and left.get(target, default_room) > 0:
+                left[target] = left.get(target, default_room) - 1
                 taken.append(self._claim(place, kept, now))
         return taken
 
@@ -132,6 +132,10 @@ class MemoryBackend:
         except TimeoutError:
             return
 
+    def wake(self) -> None:
+        """See `DeliveryQueue.wake`."""
+        self._wake.set()
+
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         for s in settlements:
@@ -160,7 +164,9 @@ class MemoryBackend:
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See `DeliveryQueue.release`."""
         for d in deliveries:
-            self._give_back(self._deliveries[d.receipt], d.attempt - 1)
+            kept = self._deliveries[d.receipt]
+            if kept.record.attempt == d.attempt:
+                self._give_back(kept, d.attempt - 1)
         self._wake.set()
 
     def _give_back(self, kept: _Kept, attempt: int) -> None:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from ossfn.adapter.backend import BackendUnavailable
+
 T = TypeVar("T")
 
 
@@ -17,7 +19,10 @@ class Group(Protocol):
     """What the thread commits: many pieces of work in one transaction."""
 
     def run(self, work: Sequence[Any]) -> list[Any]:
-        """Do all of it and commit, or do none of it and raise. One result for each piece."""
+        """Do all of it and commit, or do none of it and raise. One result for each piece.
+
+        BackendUnavailable says that no piece can be done now; anything else that one of them cannot.
+        """
         ...
 
     def close(self) -> None:
@@ -38,11 +43,11 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="ossfn-writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, work: Any) -> Any:
-        """Hand in one piece of work; returns its result once it is durable."""
+    def submit(self, work: Any) -> asyncio.Future[Any]:
+        """Hand in one piece of work; the future has its result once that is durable."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self._inbox.put((work, future))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Commit what was handed in, then end the thread."""
@@ -75,6 +80,8 @@ class Writer:
     def _commit(self, work: list[Any]) -> list[Callable[[], Any]]:
         try:
             return [_giving(result) for result in self._group.run(work)]
+        except BackendUnavailable as fault:
+            return [_raising(fault)] * len(work)
         except Exception as error:
             if len(work) == 1:
                 return [_raising(error)]

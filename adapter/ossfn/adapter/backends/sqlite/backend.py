@@ -1,37 +1,34 @@
 """Deliveries in one SQLite file: nothing to install, durable at each answer, one process at a time."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from ossfn.adapter.backend import (
-    BackendUnavailable,
-    DeliveryRecord,
-    EventRecord,
-    Query,
-    Stats,
-    TargetState,
-)
+from ossfn.adapter.backend import BackendUnavailable, Query
 from ossfn.adapter.backends import sql_history as history
 from ossfn.adapter.backends.fresh import Fresh
 from ossfn.adapter.backends.migrations import upgrade
-from ossfn.adapter.backends.sqlite.file import WRITES, only_process, open_engine
+from ossfn.adapter.backends.sqlite.file import WRITES, only_process, open_engine, space_left, unavailable
 from ossfn.adapter.backends.sqlite.group import SqliteGroup, driver
+from ossfn.adapter.backends.sqlite.history import SqliteHistory
 from ossfn.adapter.backends.sqlite.outbox import Outbox, delivery_id
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Claimed, Kept, Release, Settle
 from ossfn.adapter.backends.writer import Writer
-from ossfn.adapter.delivery import Attempt, Delivery, Entry, PauseTarget, RetryAt, Settlement
+from ossfn.adapter.delivery import Delivery, Entry, PauseTarget, RetryAt, Settlement
 
 T = TypeVar("T")
 
 
-class SqliteBackend:
-    """A backend on one file. `clock` gives Unix seconds. See `backend.py` for what each verb promises."""
+class SqliteBackend(SqliteHistory):
+    """A backend on one file. `clock` gives Unix seconds. See `backend.py` for what each verb promises.
+
+    While less than `reserve_bytes` of disk is left nothing is accepted: what comes of deliveries can still be written.
+    """
 
     def __init__(
         self,
@@ -41,6 +38,7 @@ class SqliteBackend:
         lease_seconds: float = 900,
         duplicate_window_seconds: float = 3600,
         max_pending: int = 10_000_000,
+        reserve_bytes: int = 0,
         fresh_per_target: int = 1024,
         fresh_total: int = 16_384,
     ) -> None:
@@ -49,6 +47,7 @@ class SqliteBackend:
         self._lease = lease_seconds
         self._window = duplicate_window_seconds
         self._max_pending = max_pending
+        self._reserve = reserve_bytes
         self._fresh = Fresh(fresh_per_target, fresh_total)
         self._paused: set[str] = set()
         self._pending = 0
@@ -56,16 +55,25 @@ class SqliteBackend:
         """Targets with more due in the file than they had room for: what is new queues up behind that."""
         self._next_due = 0.0
         self._wake = asyncio.Event()
-        self._ill = ""
+        self._faults: dict[type, str] = {}
+        """What is wrong with the storage, by the kind of work that met it last."""
+        self._mender: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Make or migrate the file, take back what an earlier process had claimed."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = only_process(self._path)
-        self._engine = open_engine(self._path)
-        await asyncio.to_thread(self._begin)
-        self._writer = Writer(SqliteGroup(self._engine, self._new_outbox))
-        self._paused = {t.target for t in await self.paused_targets()}
+        """Make or migrate the file, take back what an earlier process had claimed. Raises BackendUnavailable."""
+        with contextlib.ExitStack() as undo:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = undo.enter_context(only_process(self._path))
+                self._engine = open_engine(self._path)
+                await asyncio.to_thread(self._begin)
+            except Exception as error:
+                if fault := unavailable(self._path, error):
+                    raise fault from error
+                raise
+            self._paused = {t.target for t in await self.paused_targets()}
+            self._writer = Writer(SqliteGroup(self._path, self._engine, self._new_outbox))
+            undo.pop_all()
 
     def _begin(self) -> None:
         with self._engine.connect().execution_options(**WRITES) as connection, connection.begin():
@@ -78,33 +86,44 @@ class SqliteBackend:
 
     async def close(self) -> None:
         """Give back what was committed but never given out, commit, let go of the file."""
-        left = [d for target in self._fresh.targets() for d in self._fresh.drop(target)]
-        await self.release(left)
+        if self._mender:
+            self._mender.cancel()
+        with contextlib.suppress(BackendUnavailable):  # then the next process takes it back
+            await self.release([d for target in self._fresh.targets() for d in self._fresh.drop(target)])
         await self._writer.close()
         self._engine.dispose()
         self._lock.close()
 
     def healthy(self) -> str:
-        """Empty, or the reason why the last write failed."""
-        return self._ill
+        """Empty, or what is wrong with the storage at this moment."""
+        return "; ".join(self._faults.values()) or self._disk_fault()
+
+    def _disk_fault(self) -> str:
+        left = space_left(self._path) if self._reserve else 0
+        if left >= self._reserve:
+            return ""
+        return f"{self._path}: {left / 2**20:.0f} MiB of disk are left, {self._reserve / 2**20:.0f} must be: free some"
 
     async def append(self, entries: Sequence[Entry]) -> Sequence[bool]:
         """See `EventLog.append`."""
         new = [d for entry in entries for d in entry.deliveries]
         if self._pending + len(new) > self._max_pending:
             raise BackendUnavailable(f"the outbox is full: {self._pending} deliveries are waiting", 30)
+        if fault := self._disk_fault():
+            raise BackendUnavailable(fault, 30)
         now = self._clock()
         leased = [self._flows(d.target) and self._fresh.reserve(d.target) for d in new]
-        try:
-            kept: list[Kept] = await self._write(Append(entries, leased, now))
-        except BaseException:
-            self._hand_out(entries, [Kept(new=False)] * len(entries), leased, now)
-            raise
-        self._hand_out(entries, kept, leased, now)
+        work = self._writer.submit(Append(entries, leased, now))
+        # Not in line below: it must happen even if whoever sent this has gone when it is on disk.
+        work.add_done_callback(lambda done: self._hand_out(entries, done, leased, now))
+        kept: list[Kept] = await self._done(Append, work)
         return [k.new for k in kept]
 
-    def _hand_out(self, entries: Sequence[Entry], kept: Sequence[Kept], leased: Sequence[bool], now: float) -> None:
+    def _hand_out(
+        self, entries: Sequence[Entry], done: asyncio.Future[list[Kept]], leased: Sequence[bool], now: float
+    ) -> None:
         """Hand leased deliveries of new entries to the dispatcher; give places back where nothing came of them."""
+        kept = [Kept(new=False)] * len(entries) if done.exception() else done.result()
         places = iter(leased)
         for entry, what in zip(entries, kept, strict=True):
             for number, new in enumerate(entry.deliveries):
@@ -121,21 +140,31 @@ class SqliteBackend:
     def _flows(self, target: str) -> bool:
         return target not in self._crowded and target not in self._paused
 
-    async def claim(self, *, limit: int, per_target: int, held: Mapping[str, int]) -> Sequence[Delivery]:
+    async def claim(self, *, limit: int, room: Mapping[str, int], default_room: int) -> Sequence[Delivery]:
         """See `DeliveryQueue.claim`: what was just committed first, then what waits in the file."""
         self._wake.clear()
         now = self._clock()
-        taken = self._fresh.take(limit, per_target, held, now)
+        taken = self._fresh.take(limit, room, default_room, now)
         if len(taken) < limit and self._next_due <= now:
-            self._next_due = float("inf")  # what becomes due while the claim runs lowers it again
-            mine = dict(held)
+            left = dict(room)
             for delivery in taken:
-                mine[delivery.target] = mine.get(delivery.target, 0) + 1
-            claimed: Claimed = await self._write(Claim(limit - len(taken), per_target, mine, now))
-            self._next_due = min(self._next_due, claimed.next_due)
-            self._crowded = claimed.crowded
-            taken += claimed.deliveries
+                left[delivery.target] = left.get(delivery.target, default_room) - 1
+            taken += await self._claim_from_file(Claim(limit - len(taken), left, default_room, now), bool(taken))
         return taken
+
+    async def _claim_from_file(self, work: Claim, enough: bool) -> Sequence[Delivery]:
+        """What waits in the file; a fault does not matter now when something else was claimed `enough`."""
+        self._next_due = float("inf")  # what becomes due while the claim runs lowers it again
+        try:
+            claimed: Claimed = await self._done(Claim, self._writer.submit(work))
+        except BaseException as error:
+            self._next_due = work.now
+            if enough and isinstance(error, BackendUnavailable):
+                return []
+            raise
+        self._next_due = min(self._next_due, claimed.next_due)
+        self._crowded = claimed.crowded
+        return claimed.deliveries
 
     async def wait(self, timeout_seconds: float) -> None:
         """See `DeliveryQueue.wait`."""
@@ -145,10 +174,14 @@ class SqliteBackend:
         except TimeoutError:
             return
 
+    def wake(self) -> None:
+        """See `DeliveryQueue.wake`."""
+        self._due(0.0)
+
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         now = self._clock()
-        self._pending -= await self._write(Settle(settlements, now))
+        self._pending -= await self._done(Settle, self._writer.submit(Settle(settlements, now)))
         for s in settlements:
             if isinstance(s.step, RetryAt):
                 self._due(s.step.at)
@@ -160,8 +193,8 @@ class SqliteBackend:
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See `DeliveryQueue.release`."""
         if deliveries:
-            receipts, now = [d.receipt for d in deliveries], self._clock()
-            await self._write(Release(receipts, now))
+            now = self._clock()
+            await self._done(Release, self._writer.submit(Release(deliveries, now)))
             self._due(now)
 
     def _due(self, at: float) -> None:
@@ -172,87 +205,58 @@ class SqliteBackend:
         self._paused.add(target)
         await self.release(self._fresh.drop(target))
 
-    async def stats(self) -> Stats:
-        """See `History.stats`."""
-        return await self._read(history.stats)
-
-    async def recount(self) -> Stats:
-        """See `History.recount`."""
-        return await self._read(history.recount)
-
-    async def pending_by_target(self) -> Mapping[str, tuple[int, float]]:
-        """See `History.pending_by_target`."""
-        return await self._read(history.pending_by_target)
-
-    async def find(
-        self, query: Query, *, limit: int, before: int | None = None
-    ) -> tuple[Sequence[DeliveryRecord], int | None]:
-        """See `History.find`."""
-        return await self._read(lambda c: history.find(c, query, limit, before))
-
-    async def get(self, delivery_id: str) -> DeliveryRecord | None:
-        """See `History.get`."""
-        return await self._read(lambda c: history.get(c, delivery_id))
-
-    async def attempts_of(self, delivery_id: str) -> Sequence[Attempt]:
-        """See `History.attempts_of`."""
-        return await self._read(lambda c: history.attempts_of(c, delivery_id))
-
-    async def event(self, event_id: str) -> EventRecord | None:
-        """See `History.event`."""
-        return await self._read(lambda c: history.event(c, event_id))
-
     async def redeliver(self, query: Query, *, limit: int) -> int:
         """See `History.redeliver`."""
-        made: int = await self._write(Call(lambda c: history.redeliver(c, query, limit, self._clock())))
+        made = await self._call(lambda c: history.redeliver(c, query, limit, self._clock()))
         self._pending += made
         self._due(0.0)
         return made
 
     async def cancel(self, query: Query, *, limit: int) -> int:
         """See `History.cancel`."""
-        ended: int = await self._write(Call(lambda c: history.cancel(c, query, limit, self._clock())))
+        ended = await self._call(lambda c: history.cancel(c, query, limit, self._clock()))
         self._pending -= ended
         return ended
 
-    async def paused_targets(self) -> Sequence[TargetState]:
-        """See `History.paused_targets`."""
-        return await self._read(history.paused_targets)
-
     async def pause(self, target: str, reason: str) -> None:
         """See `History.pause`."""
-        await self._write(Call(lambda c: history.pause(c, target, reason, self._clock())))
+        await self._call(lambda c: history.pause(c, target, reason, self._clock()))
         await self._stop_handing_out(target)
 
     async def resume(self, target: str) -> None:
         """See `History.resume`."""
-        await self._write(Call(lambda c: history.resume(c, target)))
+        await self._call(lambda c: history.resume(c, target))
         self._paused.discard(target)
         self._due(0.0)
 
-    async def clean_up(self, *, delivered_before: float, limit: int) -> int:
-        """See `Backend.clean_up`."""
-        forgotten: int = await self._write(Call(lambda c: history.clean_up(c, delivered_before, limit)))
-        return forgotten
-
-    async def _write(self, work: object) -> Any:
-        try:
-            result = await self._writer.submit(work)
-        except (sqlite3.Error, DBAPIError) as error:
-            self._ill = f"{self._path}: {getattr(error, 'orig', None) or error}"
-            raise BackendUnavailable(self._ill) from error
-        self._ill = ""
+    async def _call(self, function: Callable[[Connection], T]) -> T:
+        result: T = await self._done(Call, self._writer.submit(Call(function)))
         return result
 
-    async def _read(self, function: Callable[[Connection], T]) -> T:
-        def run() -> T:
-            with self._engine.connect() as connection:
-                return function(connection)
-
+    async def _done(self, kind: type, work: asyncio.Future[Any]) -> Any:
+        """The result of handed-in work; notes whether the storage took it. Cancelling leaves the work alone."""
         try:
-            return await asyncio.to_thread(run)
-        except (sqlite3.Error, DBAPIError) as error:
-            raise BackendUnavailable(f"{self._path}: {getattr(error, 'orig', None) or error}") from error
+            result = await asyncio.shield(work)
+        except BackendUnavailable as fault:
+            if kind is not Call:  # whoever called has the answer
+                self._faults[kind] = str(fault)
+                self._mender = self._mender or asyncio.create_task(self._mend())
+            raise
+        self._faults.pop(kind, None)
+        return result
+
+    async def _mend(self) -> None:
+        """Try to write each second until it works: stores may send nothing while this says that it is not ready.
+
+        Claims and settlements are tried again by the dispatcher.
+        """
+        while self._faults:
+            await asyncio.sleep(1.0)
+            with contextlib.suppress(BackendUnavailable):
+                await self._call(history.touch)
+                self._faults.pop(Append, None)
+                self._faults.pop(Release, None)
+        self._mender = None
 
 
 def _claimed(entry: Entry, number: int, receipt: int, lease_until: float) -> Delivery:

@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine
 
-from ossfn.adapter.backends.sqlite.file import WRITES
+from ossfn.adapter.backends.sqlite.file import WRITES, unavailable
 from ossfn.adapter.backends.sqlite.outbox import Outbox
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Release, Settle
 
@@ -19,14 +20,15 @@ def driver(connection: Connection) -> sqlite3.Connection:
 class SqliteGroup:
     """What the writer thread holds: the writing connection and the statements on it."""
 
-    def __init__(self, engine: Engine, new_outbox: Callable[[sqlite3.Connection], Outbox]) -> None:
+    def __init__(self, path: Path, engine: Engine, new_outbox: Callable[[sqlite3.Connection], Outbox]) -> None:
+        self._path = path
         self._engine = engine
         self._new_outbox = new_outbox
         self._connection: Connection | None = None
         self._outbox: Outbox | None = None
 
     def run(self, work: Sequence[Any]) -> list[Any]:
-        """Do all of it in one transaction."""
+        """Do all of it in one transaction; raises BackendUnavailable when the storage is to blame."""
         try:
             if self._connection is None:
                 self._connection = self._engine.connect().execution_options(**WRITES)
@@ -34,8 +36,10 @@ class SqliteGroup:
                 if self._outbox is None:
                     self._outbox = self._new_outbox(driver(self._connection))
                 return self._do(work, self._connection, self._outbox)
-        except BaseException:
+        except Exception as error:
             self.close()  # a connection that failed may be beyond use: the next group opens another
+            if fault := unavailable(self._path, error):
+                raise fault from error
             raise
 
     def _do(self, work: Sequence[Any], connection: Connection, outbox: Outbox) -> list[Any]:

@@ -183,7 +183,7 @@ class Outbox:
         next_due = float("inf")
         crowded = set()
         for seq, name in waiting:
-            room = work.per_target - work.held.get(name, 0)
+            room = work.room.get(name, work.default_room)
             got = self._claim_of(seq, name, min(room, share, work.limit - len(taken)), work.now)
             taken += got
             due = self._next_due(seq)
@@ -238,8 +238,8 @@ class Outbox:
         """Give claims back untried: due at once, the attempt not counted."""
         self.connection.executemany(
             "UPDATE deliveries SET due_at = ?, leased = 0, attempt = attempt - 1"
-            " WHERE seq = ? AND leased = 1 AND state = 'pending'",
-            [(work.now, receipt) for receipt in work.receipts],
+            " WHERE seq = ? AND attempt = ? AND leased = 1 AND state = 'pending'",
+            [(work.now, d.receipt, d.attempt) for d in work.deliveries],
         )
 
     def recover(self, now: float) -> None:

@@ -38,8 +38,8 @@ class Claim:
     """Take due deliveries."""
 
     limit: int
-    per_target: int
-    held: Mapping[str, int]
+    room: Mapping[str, int]
+    default_room: int
     now: float
 
 
@@ -47,7 +47,7 @@ class Claim:
 class Release:
     """Give claims back untried."""
 
-    receipts: Sequence[int]
+    deliveries: Sequence[Delivery]
     now: float
 
 
