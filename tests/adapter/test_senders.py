@@ -16,7 +16,8 @@ from tests.adapter.conftest import Serve, Talk, read_request
 
 from ossfn.adapter.delivery import Accepted, Attempt, Delivery, Failed, Gone, Outcome, Refused
 from ossfn.adapter.events import ObjectEvent
-from ossfn.adapter.senders import USER_AGENT, Endpoint, HttpSender
+from ossfn.adapter.senders import Endpoint, HttpSender
+from ossfn.adapter.senders.http_sender import USER_AGENT
 from ossfn.adapter.transport import KeepAliveTransport
 
 NOW = 1_795_000_000.0

@@ -32,6 +32,8 @@ class Origin(NamedTuple):
     port: int = 0
     guarded: bool = True
     """Whether only public and allowed addresses will do; means nothing for a unix socket."""
+    tls: ssl.SSLContext | None = None
+    """For `https`; None is the connector's own."""
 
     def __str__(self) -> str:
         """As a URL without path."""
@@ -40,12 +42,12 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @classmethod
-    def of(cls, url: httpx.URL, *, guarded: bool) -> "Origin":
+    def of(cls, url: httpx.URL, *, guarded: bool, tls: ssl.SSLContext | None = None) -> "Origin":
         """The origin of an `http` or `https` URL; raises httpx.UnsupportedProtocol for any other."""
         ports = {"http": 80, "https": 443}
         if url.scheme not in ports or not url.host:
             raise httpx.UnsupportedProtocol(f"{url} is no complete http:// or https:// address")
-        return cls(url.scheme, url.raw_host.decode("ascii"), url.port or ports[url.scheme], guarded)
+        return cls(url.scheme, url.raw_host.decode("ascii"), url.port or ports[url.scheme], guarded, tls)
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -119,7 +121,7 @@ class Connector:
             lambda: Connection(self._keep),
             address,
             origin.port,
-            ssl=self._ssl_context if secure else None,
+            ssl=(origin.tls or self._ssl_context) if secure else None,
             server_hostname=origin.host.rstrip(".") if secure else None,
         )
         return connection

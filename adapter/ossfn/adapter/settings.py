@@ -92,7 +92,7 @@ class CallbackSettings(BaseModel):
         context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else httpx.create_ssl_context()
         if self.client_certificate:
             # With an empty password OpenSSL says that it is wrong; without one it asks for it at the terminal.
-            context.load_cert_chain(self.client_certificate, self.client_key, password="")  # noqa: S106
+            context.load_cert_chain(self.client_certificate, self.client_key, password="")
         return context
 
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from ossfn.adapter.delivery import Attempt, Delivery, Failed, Outcome
-from ossfn.adapter.senders import Endpoint, HttpSender
+from ossfn.adapter.senders import Callbacks, Endpoint, HttpSender
 from ossfn.functions.service import Functions
 
 # The function's own host stops it at its limit and answers; a little later we stop waiting for that answer.
@@ -18,7 +18,7 @@ class Targets:
     functions: Functions
     sender: HttpSender
     callback_concurrency: int
-    callback_timeout_seconds: float
+    callbacks: Callbacks
 
     def concurrency_of(self, target: str) -> int:
         """How many deliveries it takes at a time."""
@@ -36,7 +36,7 @@ class Targets:
     def _endpoint(self, target: str) -> Endpoint | None:
         kind, _, name = target.partition(":")
         if kind == "callback":
-            return Endpoint(name, self.callback_timeout_seconds)
+            return self.callbacks.endpoint(name)
         address, timeout = self.functions.address_of(name), self.functions.timeout_of(name)
         if address is None or timeout is None:
             return None

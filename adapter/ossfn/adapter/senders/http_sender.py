@@ -1,9 +1,9 @@
 """Sends a delivery to its target over HTTP and says what came of it; a target's failures are values, not exceptions."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from typing import NamedTuple
@@ -15,28 +15,11 @@ from ossfn.adapter.connection import Answer
 from ossfn.adapter.connector import AddressRefused, Origin
 from ossfn.adapter.delivery import Accepted, Attempt, Delivery, Failed, Outcome, Refused
 from ossfn.adapter.formats import render
+from ossfn.adapter.senders.endpoint import Endpoint
 from ossfn.adapter.statuses import outcome_of
 from ossfn.adapter.transport import KeepAliveTransport, Timeouts, request_bytes
 
 USER_AGENT = f"ossfn/{version('ossfn')}".encode("ascii")
-
-# Connecting either works soon or not at all; the rest of the time is the function's.
-_CONNECT_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a target listens: `http(s)://…`, or `unix:/path` for a function hosted here.
-
-    A `guarded` one (a callback) is reached at public and allowed addresses only, never at a unix socket.
-    `headers` are sent with each request.
-    """
-
-    url: str
-    timeout_seconds: float = 30.0
-    """From the first byte sent to the last byte of the answer, waiting and connecting included."""
-    guarded: bool = True
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class HttpSender:
@@ -66,7 +49,7 @@ class HttpSender:
         return outcome, Attempt(delivery.attempt, started_at, seconds, status, outcome.reason, body)
 
     async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Answer:
-        address = _address(endpoint.url, endpoint.guarded)
+        address = _address(endpoint.url, endpoint.guarded, endpoint.tls)
         rendered, body = render(
             delivery.format,
             delivery.event,
@@ -75,6 +58,7 @@ class HttpSender:
             generation=delivery.generation,
             mode=self._mode,
         )
+        signed = endpoint.signer.headers(delivery.id, self._clock(), body) if endpoint.signer else []
         headers = [
             (b"Host", address.host),
             (b"User-Agent", USER_AGENT),
@@ -83,13 +67,10 @@ class HttpSender:
             (b"ossfn-delivery", delivery.id.encode("ascii")),
             (b"ossfn-attempt", b"%d" % delivery.attempt),
             (b"Content-Length", b"%d" % len(body)),
-            *((name.encode(), value.encode()) for name, value in (*rendered, *endpoint.headers)),
+            *((name.encode(), value.encode()) for name, value in (*rendered, *signed, *endpoint.headers)),
         ]
-        seconds = endpoint.timeout_seconds
-        timeouts = Timeouts(min(seconds, _CONNECT_SECONDS), seconds, seconds, seconds, seconds)
-        return await self._transport.exchange(
-            address.origin, request_bytes("POST", address.target, headers, body), timeouts
-        )
+        request = request_bytes("POST", address.target, headers, body)
+        return await self._transport.exchange(address.origin, request, _timeouts(endpoint))
 
 
 class _Address(NamedTuple):
@@ -100,8 +81,13 @@ class _Address(NamedTuple):
     """Path and query."""
 
 
+def _timeouts(endpoint: Endpoint) -> Timeouts:
+    seconds = endpoint.timeout_seconds
+    return Timeouts(endpoint.connect_seconds, endpoint.read_seconds or seconds, seconds, seconds, seconds)
+
+
 @lru_cache(maxsize=4096)
-def _address(url: str, guarded: bool) -> _Address:
+def _address(url: str, guarded: bool, tls: ssl.SSLContext | None) -> _Address:
     """Raises httpx.UnsupportedProtocol for a URL of another kind."""
     if url.startswith("unix:") and not guarded:
         return _Address(Origin("unix", url.removeprefix("unix:")), b"localhost", b"/")
@@ -109,7 +95,7 @@ def _address(url: str, guarded: bool) -> _Address:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise httpx.UnsupportedProtocol(f"{url} is not a URL: {error}") from error
-    return _Address(Origin.of(parsed, guarded=guarded), parsed.netloc, parsed.raw_path)
+    return _Address(Origin.of(parsed, guarded=guarded, tls=tls), parsed.netloc, parsed.raw_path)
 
 
 def _outcome_of_error(error: httpx.TransportError) -> Outcome:
