@@ -1,8 +1,9 @@
-"""A server that says exactly what a test wants it to say."""
+"""A server that says exactly what a test wants it to say, and certificates for it."""
 
 import asyncio
 import contextlib
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,3 +104,45 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
     return head, await reader.readexactly(int(fields.get(b"content-length", 0)))
+
+
+Certificates = Callable[[str], tuple[Path, Path]]
+"""Certificate and key for a name, signed by the test's own authority."""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a certificate authority that only these tests trust."""
+    folder = tmp_path_factory.mktemp("authority")
+    openssl(folder, "req", "-x509", *NEW_KEY, "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
+    return folder
+
+
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(authority: Path) -> Certificates:
+    def make(name: str) -> tuple[Path, Path]:
+        kind = "IP" if name[0].isdigit() else "DNS"
+        (authority / f"{name}.ext").write_text(f"subjectAltName={kind}:{name}\n")
+        openssl(authority, "req", *NEW_KEY, f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=x")
+        signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
+        openssl(authority, "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed_by)
+        return authority / f"{name}.pem", authority / f"{name}.key"
+
+    return make
+
+
+def serving_as(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def trusting(authority: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority / "ca.pem")

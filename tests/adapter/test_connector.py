@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.adapter.conftest import Serve
+from tests.adapter.conftest import Certificates, Serve, serving_as, trusting
 
 from ossfn.adapter.connection import Connection, Keep
 from ossfn.adapter.connector import AddressRefused, Connector, Origin, Resolver, resolve
@@ -196,48 +195,6 @@ def test_origins_of_urls(url: str, origin: Origin, text: str) -> None:
 def test_what_is_no_http_address_has_no_origin(url: str) -> None:
     with pytest.raises(httpx.UnsupportedProtocol, match="no complete http"):
         Origin.of(httpx.URL(url), guarded=True)
-
-
-Certificates = Callable[[str], tuple[Path, Path]]
-"""Certificate and key for a name, signed by the test's own authority."""
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate authority that only these tests trust."""
-    folder = tmp_path_factory.mktemp("authority")
-    openssl(folder, "req", "-x509", *NEW_KEY, "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
-    return folder
-
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout")
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def certificates(authority: Path) -> Certificates:
-    def make(name: str) -> tuple[Path, Path]:
-        kind = "IP" if name[0].isdigit() else "DNS"
-        (authority / f"{name}.ext").write_text(f"subjectAltName={kind}:{name}\n")
-        openssl(authority, "req", *NEW_KEY, f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=x")
-        signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
-        openssl(authority, "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed_by)
-        return authority / f"{name}.pem", authority / f"{name}.key"
-
-    return make
-
-
-def serving_as(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    return context
-
-
-def trusting(authority: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority / "ca.pem")
 
 
 @pytest.mark.slow
