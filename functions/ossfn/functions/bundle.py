@@ -21,13 +21,15 @@ TEXT_BYTES = 4 * 1024 * 1024
 
 CONFIG_FILE = "functions.toml"
 REQUIREMENTS_FILE = "requirements.txt"
+STATE_FOLDER = ".ossfn"
+"""What a function keeps beside its code while it is being written; no part of it."""
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 """What zipfile raises when bytes are not what a header says."""
 
 _VERSION_CONTROL = {".git", ".hg", ".svn"}
 _CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-LEFT_OUT = _VERSION_CONTROL | _CACHES | {".venv", "venv", "node_modules"}
+LEFT_OUT = _VERSION_CONTROL | _CACHES | {".venv", "venv", "node_modules", STATE_FOLDER}
 
 
 def pack(folder: Path) -> bytes:
@@ -74,9 +76,15 @@ class Bundle:
         if info.file_size > TEXT_BYTES:
             raise _refused(f"{name} has more than {TEXT_BYTES >> 20} MiB")
         try:
-            return self.archive.read(info).decode("utf-8-sig")
-        except DAMAGED as error:
+            return self._read(info).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
             raise _refused(f"{name} cannot be read: {error}") from None
+
+    def code(self) -> Iterator[bytes]:
+        """Every Python file that is not too large to be read by us."""
+        for info in self.archive.infolist():
+            if info.filename.endswith(".py") and info.file_size <= TEXT_BYTES:
+                yield self._read(info)
 
     def unpack(self, folder: Path) -> None:
         """Write every file below `folder`, which is made."""
@@ -87,6 +95,12 @@ class Bundle:
                 self._write(info, path)
             except (FileExistsError, NotADirectoryError, IsADirectoryError, *DAMAGED) as error:
                 raise _refused(f"{info.filename} cannot be unpacked: {error}") from None
+
+    def _read(self, info: zipfile.ZipInfo) -> bytes:
+        try:
+            return self.archive.read(info)
+        except DAMAGED as error:
+            raise _refused(f"{info.filename} cannot be read: {error}") from None
 
     def _write(self, info: zipfile.ZipInfo, path: Path) -> None:
         if info.is_dir():

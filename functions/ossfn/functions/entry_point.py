@@ -17,6 +17,8 @@ DECORATORS: dict[str, Kind] = {
     "functions_framework.aio.http": ("http", True),
     "functions_framework.aio.cloud_event": ("cloudevent", True),
 }
+OBJECT_EVENT = {"ossfn.functions.object_event", "ossfn.functions.kit.object_event"}
+"""Our decorator: an event loop serves the async ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ def _imported_names(module: ast.Module) -> dict[str, str]:
 def _decorated_as(function: Definition, names: dict[str, str]) -> Kind | None:
     for decorator in function.decorator_list:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if kind := DECORATORS.get(_dotted(called, names)):
+        name = _dotted(called, names)
+        if name in OBJECT_EVENT:
+            return "cloudevent", isinstance(function, ast.AsyncFunctionDef)
+        if kind := DECORATORS.get(name):
             return kind
     return None
 

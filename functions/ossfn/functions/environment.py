@@ -21,6 +21,11 @@ OLDEST_FRAMEWORK = "3.10.2"
 INSTALL_SECONDS = 600
 TAIL_LINES = 40
 
+KIT = Path(__file__).with_name("kit")
+"""What authors import of ossfn. It is copied, not installed: the service and all that it needs stay out."""
+KIT_NEEDS = "pydantic>=2.11,<3"
+_KIT_MARK = "-kit"
+
 # What programs started for a function see of the service's environment: no secret of the service among it.
 PASSED_ON = re.compile(
     r"PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(https?|no|all)_proxy", re.IGNORECASE
@@ -33,10 +38,12 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
 
 
-def environment_key(requirements: str) -> str:
-    """Names the environment: the same key for the same requirements, interpreter and functions-framework."""
-    made_of = (requirements, sys.implementation.cache_tag, platform.python_version(), *_framework(requirements))
-    return hashlib.sha256("\0".join(map(str, made_of)).encode()).hexdigest()[:32]
+def environment_key(requirements: str, *, with_kit: bool = False) -> str:
+    """Names the environment: the same key for the same requirements, interpreter, functions-framework and kit."""
+    kit = [file.read_bytes().hex() for file in sorted(KIT.glob("*.py"))] if with_kit else []
+    made_of = (requirements, sys.implementation.cache_tag, platform.python_version(), *_framework(requirements), *kit)
+    digest = hashlib.sha256("\0".join(map(str, made_of)).encode()).hexdigest()[:32]
+    return f"{digest}{_KIT_MARK}" if with_kit else digest
 
 
 def _framework(requirements: str) -> tuple[str, ...]:
@@ -60,7 +67,10 @@ class Environments:
         async with self._making[key]:
             if not complete.exists():
                 await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-                await _make(home, requirements)
+                with_kit = key.endswith(_KIT_MARK)
+                await _make(home, requirements, [KIT_NEEDS] if with_kit else [])
+                if with_kit:
+                    await asyncio.to_thread(_copy_kit, home)
                 complete.touch()
         return home / "bin" / "python"
 
@@ -70,8 +80,8 @@ class Environments:
             shutil.rmtree(home, ignore_errors=True)
 
 
-async def _make(home: Path, requirements: Path) -> None:
-    wanted = ["-r", str(requirements), *_framework(await asyncio.to_thread(requirements.read_text))]
+async def _make(home: Path, requirements: Path, more: Iterable[str]) -> None:
+    wanted = ["-r", str(requirements), *_framework(await asyncio.to_thread(requirements.read_text)), *more]
     python = str(home / "bin" / "python")
     if uv := _uv():
         await _run(uv, "venv", "--quiet", "--python", sys.executable, str(home), cwd=requirements.parent)
@@ -80,6 +90,13 @@ async def _make(home: Path, requirements: Path) -> None:
         await _run(sys.executable, "-m", "venv", str(home), cwd=requirements.parent)
         pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
         await _run(*pip, *wanted, cwd=requirements.parent)
+
+
+def _copy_kit(home: Path) -> None:
+    [packages] = home.glob("lib/python*/site-packages")
+    to = packages / "ossfn" / "functions"
+    shutil.copytree(KIT, to / KIT.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(KIT.with_name("__init__.py"), to)
 
 
 def _uv() -> str | None:

@@ -1,5 +1,6 @@
 """From a bundle and what was said about it to the version that will run."""
 
+import re
 from collections.abc import Mapping
 
 from ossfn.functions.bundle import CONFIG_FILE, REQUIREMENTS_FILE, Bundle
@@ -8,6 +9,9 @@ from ossfn.functions.entry_point import Handler, find_handler
 from ossfn.functions.environment import environment_key
 from ossfn.functions.errors import Fault, FunctionRefused
 from ossfn.functions.model import Version
+
+_IMPORTS_KIT = re.compile(rb"^\s*(from|import)\s+ossfn\b", re.MULTILINE)
+_REQUIRES_KIT = re.compile(r"^\s*ossfn\b", re.MULTILINE | re.IGNORECASE)
 
 WORKERS = 4
 """Worker processes of a sync function that does not say; each holds one request."""
@@ -23,7 +27,6 @@ def resolve(number: int, bundle: Bundle, options: Mapping[str, object], *, actor
     if code is None:
         raise FunctionRefused([Fault("source", f"the bundle has no {config.source}; `source` names another file")])
     handler = find_handler(code, config)
-    requirements = bundle.text(REQUIREMENTS_FILE)
     return Version(
         number=number,
         sha256=bundle.sha256,
@@ -36,11 +39,21 @@ def resolve(number: int, bundle: Bundle, options: Mapping[str, object], *, actor
         memory_mb=config.memory_mb,
         idle_seconds=config.idle_seconds,
         region=config.region,
-        requirements=environment_key(requirements) if requirements is not None else None,
+        requirements=_environment(bundle),
         env=config.env,
         created_at=now,
         actor=actor,
     )
+
+
+def _environment(bundle: Bundle) -> str | None:
+    requirements = bundle.text(REQUIREMENTS_FILE)
+    if requirements is None:
+        return None
+    if _REQUIRES_KIT.search(requirements):
+        why = "leave ossfn out: a function that imports it gets it from the service that runs it, not from an index"
+        raise FunctionRefused([Fault(REQUIREMENTS_FILE, why)])
+    return environment_key(requirements, with_kit=any(_IMPORTS_KIT.search(code) for code in bundle.code()))
 
 
 def _concurrency(config: FunctionConfig, handler: Handler) -> int:

@@ -42,5 +42,7 @@ def launch(name: str, version: Version, *, code: Path, python: Path, data: Path,
         "K_CONFIGURATION": name,
         "K_REVISION": f"{name}-{version.number:05d}",
         MARK: str(data),
+        # What a function keeps beyond one version; removed with the function.
+        "OSSFN_STATE": str(data / "functions" / name / "state"),
     }
     return Launch(version.number, tuple(command), env, code, (version.memory_mb or 0) << 20)
