@@ -15,7 +15,7 @@ from ossfn.trigger_registry.errors import RegistryUnavailable
 from ossfn.trigger_registry.rules import Bucket
 from ossfn.trigger_registry.stores.engine import VERSION_TABLE, connect, migrate
 from ossfn.trigger_registry.stores.schema import METADATA
-from ossfn.trigger_registry.stores.sql import SqlRuleStore
+from ossfn.trigger_registry.stores.sql import GENERATIONS_KEPT, SqlRuleStore
 
 REGISTER = Path(__file__).with_name("register.py")
 STORES = [
@@ -109,3 +109,16 @@ def test_a_function_gets_exactly_ten_triggers_from_eight_processes(url: str, ser
 @pytest.mark.parametrize("server", STORES)
 def test_a_bucket_gets_exactly_a_hundred_rules_from_eight_processes(url: str, server: str) -> None:
     assert register(server or url, "rules") == 100
+
+
+def test_old_generations_are_forgotten(url: str) -> None:
+    store = SqlRuleStore(url)
+    store.open()
+    last = GENERATIONS_KEPT + 5
+    keep(store, *(Bucket("b", "cn-north-1", generation=number) for number in range(1, last + 1)))
+    history = store.history("b", GENERATIONS_KEPT)
+    assert [change.generation for change in history] == list(range(last, 5, -1))
+    assert history[-1].before is not None
+    with store.write() as transaction:
+        assert [transaction.revision("b", number) is None for number in (4, 5)] == [True, False]
+    store.close()

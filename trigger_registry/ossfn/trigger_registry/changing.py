@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field, replace
 
 from ossfn.trigger_registry.changes import Revision
-from ossfn.trigger_registry.errors import NoSuchBucket, PreconditionFailed
+from ossfn.trigger_registry.errors import AccessDenied, NoSuchBucket, PreconditionFailed, RuleRefused
+from ossfn.trigger_registry.review import Surroundings
 from ossfn.trigger_registry.rule_store import Transaction
 from ossfn.trigger_registry.rules import Bucket
+from ossfn.trigger_registry.validation import bucket_faults
 
 
 @dataclass(slots=True)
@@ -13,6 +15,7 @@ class ChangeUnderWay:
     """A transaction of a store; `kept` is to be taken over into memory once it has ended well."""
 
     tx: Transaction
+    around: Surroundings
     at: float
     """Unix seconds."""
     actor: str
@@ -60,4 +63,18 @@ def existing(bucket: Bucket | None, name: str) -> Bucket:
     """The bucket, when there is one. Raises: NoSuchBucket."""
     if bucket is None:
         raise NoSuchBucket(f"There is no bucket {name}.")
+    return bucket
+
+
+def checked(bucket: Bucket) -> Bucket:
+    """A bucket to be made, if it may be called so and be there. Raises: RuleRefused."""
+    if faults := list(bucket_faults(bucket.name, bucket.region)):
+        raise RuleRefused(faults)
+    return bucket
+
+
+def owned(bucket: Bucket, owner: str) -> Bucket:
+    """The bucket, when it is this owner's or nobody's. Raises: AccessDenied."""
+    if bucket.owner not in ("", owner):
+        raise AccessDenied(f"Bucket {bucket.name} belongs to someone else.")
     return bucket

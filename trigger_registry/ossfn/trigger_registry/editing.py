@@ -22,6 +22,16 @@ def _name_of(rule: Rule, names: Mapping[str, str], limits: Limits) -> str:
     return names.get(rule.id) or (rule.id if is_valid_name(rule.id, limits) else "")
 
 
+def with_the_unsaid(rules: Sequence[Rule], now: Bucket) -> list[Rule]:
+    """The rules of an S3 document, each with all that no document can say from the rule that has its Id."""
+    known = {old.id: old for old in now.rules}
+    return [_with_the_unsaid(rule, known[rule.id]) if rule.id in known else rule for rule in rules]
+
+
+def _with_the_unsaid(rule: Rule, old: Rule) -> Rule:
+    return replace(old, events=rule.events, keys=rule.keys, targets=rule.targets, as_put=rule.as_put)
+
+
 def placed(rule: Rule, now: Bucket, create: bool | None) -> tuple[Rule, int]:
     """The rule, completed, and where it goes: the place of the one it replaces, else the end.
 

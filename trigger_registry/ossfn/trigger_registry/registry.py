@@ -1,15 +1,14 @@
 """The trigger registry: rules are put in, checked and kept here, and every event asks here who wants it."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ossfn.trigger_registry import explanation, review
-from ossfn.trigger_registry.changes import Change, Revision
-from ossfn.trigger_registry.changing import ChangeUnderWay, existing
-from ossfn.trigger_registry.editing import placed, rule_of, with_names, without
+from ossfn.trigger_registry.changes import Change
+from ossfn.trigger_registry.changing import ChangeUnderWay, checked, existing, owned
+from ossfn.trigger_registry.decisions import Decisions
+from ossfn.trigger_registry.editing import placed, rule_of, with_names, with_the_unsaid, without
 from ossfn.trigger_registry.errors import (
     BucketExists,
     InUse,
@@ -20,13 +19,14 @@ from ossfn.trigger_registry.errors import (
 )
 from ossfn.trigger_registry.explanation import Explanation
 from ossfn.trigger_registry.limits import DEFAULT_LIMITS, Limits
-from ossfn.trigger_registry.matching import NOT_REGISTERED, Match, Matcher
-from ossfn.trigger_registry.review import Surroundings
-from ossfn.trigger_registry.rule_store import RuleStore, Transaction
+from ossfn.trigger_registry.live import LiveBuckets
+from ossfn.trigger_registry.matching import Match
+from ossfn.trigger_registry.proofs import CallbackVerifier, NobodyAsks
+from ossfn.trigger_registry.rule_store import RuleStore
 from ossfn.trigger_registry.rules import Bucket, Mode, NamedCallback, Rule
 from ossfn.trigger_registry.spelling import completed
 from ossfn.trigger_registry.targets import users_key
-from ossfn.trigger_registry.validation import bucket_faults, named_callback_faults
+from ossfn.trigger_registry.validation import named_callback_faults
 
 DEFAULT_REGION = "cn-north-1"
 
@@ -37,14 +37,6 @@ class FunctionDirectory(Protocol):
     def region_of(self, name: str) -> str | None:
         """Where the function is; None when there is no such function."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """What is in force for a bucket now; deleted ones stay, so that nothing older comes back."""
-
-    revision: Revision
-    matcher: Matcher | None
 
 
 class Registry:
@@ -59,19 +51,23 @@ class Registry:
         store: RuleStore,
         functions: FunctionDirectory,
         *,
+        verifier: CallbackVerifier | None = None,
+        store_unverified: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         clock: Callable[[], float],
         new_name: Callable[[], str],
     ) -> None:
-        """`clock` gives Unix seconds, `new_name` names for rules that come without one."""
+        """`clock` gives Unix seconds, `new_name` names for rules that come without one.
+
+        Callbacks that do not agree when `verifier` asks them are refused, or with `store_unverified` kept on hold.
+        """
         self._store = store
-        self._functions = functions
         self._limits = limits
-        self._clock = clock
         self._new_name = new_name
-        self._live: dict[str, _Live] = {}
-        self._seen = 0
-        self._taking = threading.Lock()
+        self._live = LiveBuckets()
+        self._decisions = Decisions(
+            store, self._live, functions.region_of, verifier or NobodyAsks(), store_unverified, limits, clock
+        )
 
     def open(self) -> None:
         """Make the store ready and read all of it."""
@@ -84,26 +80,19 @@ class Registry:
 
     def refresh(self) -> bool:
         """Take over what other processes changed; whether there was anything. One small query when there was not."""
-        with self._taking:
-            seen, revisions = self._store.changed_since(self._seen)
-            news = [self._take(revision) for revision in revisions]
-            self._seen = seen
-        return any(news)
+        return self._live.catch_up(self._store.changed_since)
 
     def match(self, bucket: str, event_name: str, key: str) -> Match:
         """The rules that get this event (`s3:ObjectCreated:Put`, key in plain characters)."""
-        live = self._live.get(bucket)
-        return live.matcher.match(event_name, key) if live and live.matcher else NOT_REGISTERED
+        return self._live.match(bucket, event_name, key)
 
     def buckets(self) -> list[Bucket]:
         """Every bucket, by name."""
-        present = (live.revision.bucket for live in list(self._live.values()))
-        return sorted((bucket for bucket in present if bucket), key=lambda bucket: bucket.name)
+        return self._live.all()
 
     def bucket(self, name: str) -> Bucket:
         """One bucket. Raises: NoSuchBucket."""
-        live = self._live.get(name)
-        return existing(live.revision.bucket if live else None, name)
+        return existing(self._live.find(name), name)
 
     def rule(self, bucket: str, name: str) -> Rule:
         """One rule. Raises: NoSuchBucket, NoSuchRule."""
@@ -138,22 +127,21 @@ class Registry:
 
         Raises: BucketExists when another owner has it, RuleRefused when its rules cannot stand in that mode or region.
         """
-        if faults := list(bucket_faults(name, region or DEFAULT_REGION)):
-            raise RuleRefused(faults)
-        with self._change(actor, "put bucket") as change:
+        new = checked(Bucket(name, region or DEFAULT_REGION))
+        with self._decisions.change(actor, "put bucket") as change:
             old = change.bucket(name, if_generation)
-            now = old or Bucket(name, DEFAULT_REGION)
+            now = old or new
             if owner is not None and now.owner not in ("", owner):
                 raise BucketExists(f"Bucket {name} belongs to someone else.")
             after = replace(now, region=region or now.region, mode=mode or now.mode, owner=owner or now.owner)
-            return change.keep(old, review.moved(now, after, self._around(change.tx)))
+            return change.keep(old, review.moved(now, after, change.around))
 
     def delete_bucket(self, name: str, *, actor: str, cascade: bool = False, if_generation: int | None = None) -> None:
         """Forget a bucket; its history stays.
 
         Raises: NoSuchBucket, PreconditionFailed, InUse when it still has rules and `cascade` is not set.
         """
-        with self._change(actor, "delete bucket") as change:
+        with self._decisions.change(actor, "delete bucket") as change:
             now = change.existing(name, if_generation)
             if now.rules and not cascade:
                 names = [rule.name for rule in now.rules]
@@ -168,17 +156,44 @@ class Registry:
         actor: str,
         if_generation: int | None = None,
         skip_destination_validation: bool = False,
+        store_unverified: bool = False,
     ) -> Bucket:
         """Replace all rules of a bucket. What is the same as before makes no new generation.
 
         Where a rule has an `as_put.target_text`, that decides its targets, and `as_put.filter_rules` its key filter;
         else `targets` and `keys` do. Raises: NoSuchBucket, PreconditionFailed, RuleRefused.
         """
-        with self._change(actor, "put rules") as change:
-            now = change.existing(bucket, if_generation)
-            named = [completed(rule) for rule in with_names(rules, now, self._new_name, self._limits)]
-            around = self._around(change.tx, skip_destination_validation)
-            return change.keep(now, review.accepted(now, named, review.all_of(named), around))
+
+        def decide(change: ChangeUnderWay) -> Bucket:
+            return self._replaced(change, change.existing(bucket, if_generation), rules)
+
+        return self._decisions.make(actor, "put rules", decide, skip_destination_validation, store_unverified)
+
+    def put_document(
+        self,
+        bucket: str,
+        rules: Sequence[Rule],
+        *,
+        owner: str,
+        actor: str,
+        may_create: bool = False,
+        if_generation: int | None = None,
+        skip_destination_validation: bool = False,
+    ) -> Bucket:
+        """As `put_rules`, for an S3 document: what it cannot say of a rule stays as the rule with its Id has it.
+
+        The bucket must be `owner`'s or nobody's; with `may_create` it is made for them when there is none.
+        Raises: AccessDenied, NoSuchBucket, PreconditionFailed, RuleRefused.
+        """
+
+        def decide(change: ChangeUnderWay) -> Bucket:
+            now = change.bucket(bucket, if_generation)
+            if now is None and may_create:
+                return self._replaced(change, checked(Bucket(bucket, DEFAULT_REGION, owner=owner)), rules)
+            now = owned(existing(now, bucket), owner)
+            return self._replaced(change, now, with_the_unsaid(rules, now))
+
+        return self._decisions.make(actor, "put rules", decide, skip_destination_validation)
 
     def put_rule(
         self,
@@ -189,22 +204,25 @@ class Registry:
         if_generation: int | None = None,
         create: bool | None = None,
         skip_destination_validation: bool = False,
+        store_unverified: bool = False,
     ) -> Bucket:
         """Put one rule: in the place of the one that has its name, else behind the others; see `put_rules`.
 
         `create`: it must be new (True: RuleExists), must replace one (False: NoSuchRule), or either.
         """
-        with self._change(actor, "put rule") as change:
+
+        def decide(change: ChangeUnderWay) -> Bucket:
             now = change.existing(bucket, if_generation)
             (named,) = with_names([rule], now, self._new_name, self._limits)
             fresh, at = placed(named, now, create)
             rules = [*now.rules[:at], fresh, *now.rules[at + 1 :]]
-            around = self._around(change.tx, skip_destination_validation)
-            return change.keep(now, review.accepted(now, rules, {at: ""}, around))
+            return change.keep(now, review.accepted(now, rules, {at: ""}, change.around))
+
+        return self._decisions.make(actor, "put rule", decide, skip_destination_validation, store_unverified)
 
     def delete_rule(self, bucket: str, name: str, *, actor: str, if_generation: int | None = None) -> Bucket:
         """Take one rule away. Raises: NoSuchBucket, NoSuchRule, PreconditionFailed."""
-        with self._change(actor, f"delete rule {name}") as change:
+        with self._decisions.change(actor, f"delete rule {name}") as change:
             now = change.existing(bucket, if_generation)
             return change.keep(now, without([name], now))
 
@@ -213,18 +231,20 @@ class Registry:
 
         Raises: NoSuchBucket, NoSuchGeneration, PreconditionFailed, RuleRefused when they can no longer stand.
         """
-        with self._change(actor, f"roll back to {generation}") as change:
+
+        def decide(change: ChangeUnderWay) -> Bucket:
             now = change.existing(bucket, if_generation)
             then = change.tx.revision(bucket, generation)
             if then is None or then.bucket is None:
                 raise NoSuchGeneration(f"Bucket {bucket} has no generation {generation} to go back to.")
-            rules, mode = then.bucket.rules, then.bucket.mode
-            around = self._around(change.tx)
-            return change.keep(now, review.accepted(replace(now, mode=mode), rules, review.all_of(rules), around))
+            there, rules = replace(now, mode=then.bucket.mode), then.bucket.rules
+            return change.keep(now, review.accepted(there, rules, review.all_of(rules), change.around))
+
+        return self._decisions.make(actor, f"roll back to {generation}", decide)
 
     def drop_triggers_of(self, function: str, *, actor: str) -> list[tuple[str, str]]:
         """Delete every rule that calls the function; which, as (bucket, rule)."""
-        with self._change(actor, f"drop triggers of {function}") as change:
+        with self._decisions.change(actor, f"drop triggers of {function}") as change:
             triggers = [(bucket, rule) for _, bucket, rule in change.tx.users([users_key("function", function)])]
             for name in sorted({bucket for bucket, _ in triggers}):
                 now = change.existing(name)
@@ -250,17 +270,20 @@ class Registry:
         callback = NamedCallback(name, tuple(urls), region)
         if faults := list(named_callback_faults(callback, self._limits)):
             raise RuleRefused(faults)
-        with self._change(actor, f"put callback {name}") as change:
+
+        def decide(change: ChangeUnderWay) -> NamedCallback:
             change.tx.put_callback(callback)
             users = change.tx.users([users_key("callback", name)])
             for bucket in sorted({bucket for _, bucket, _ in users}):
                 now, followers = change.existing(bucket), {rule for _, where, rule in users if where == bucket}
-                change.keep(now, review.following(now, followers, self._around(change.tx)))
-        return callback
+                change.keep(now, review.following(now, followers, change.around))
+            return callback
+
+        return self._decisions.make(actor, f"put callback {name}", decide)
 
     def delete_callback(self, name: str, *, actor: str) -> None:
         """Forget a named callback. Raises: NoSuchCallback, InUse when rules have it as target."""
-        with self._change(actor, f"delete callback {name}") as change:
+        with self._decisions.change(actor, f"delete callback {name}") as change:
             if change.tx.callback(name) is None:
                 raise NoSuchCallback(f"No callback is registered as {name}.")
             users = [f"{bucket}/{rule}" for _, bucket, rule in change.tx.users([users_key("callback", name)])]
@@ -268,21 +291,8 @@ class Registry:
                 raise InUse(f"Callback {name} is the target of {len(users)} rules; change those first.", users)
             change.tx.delete_callback(name)
 
-    @contextmanager
-    def _change(self, actor: str, action: str) -> Iterator[ChangeUnderWay]:
-        with self._store.write() as tx:
-            change = ChangeUnderWay(tx, self._clock(), actor, action)
-            yield change
-        with self._taking:
-            for revision in change.kept:
-                self._take(revision)
-
-    def _take(self, revision: Revision) -> bool:
-        known = self._live.get(revision.name)
-        if known and known.revision.generation >= revision.generation:
-            return False
-        self._live[revision.name] = _Live(revision, Matcher(revision.bucket) if revision.bucket else None)
-        return True
-
-    def _around(self, tx: Transaction, skip_destination_validation: bool = False) -> Surroundings:
-        return Surroundings(self._limits, self._functions.region_of, tx.callback, tx.users, skip_destination_validation)
+    def _replaced(self, change: ChangeUnderWay, now: Bucket, rules: Sequence[Rule]) -> Bucket:
+        """Put these rules into a bucket; one that is still to be made has no generation."""
+        named = [completed(rule) for rule in with_names(rules, now, self._new_name, self._limits)]
+        after = review.accepted(now, named, review.all_of(named), change.around)
+        return change.keep(now if now.generation else None, after)

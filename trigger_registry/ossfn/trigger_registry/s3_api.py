@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from ossfn.trigger_registry.keys import KeyRing
 from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.registry import Registry
+from ossfn.trigger_registry.rules import Verification
 from ossfn.trigger_registry.s3_door import Door, Reply
 from ossfn.trigger_registry.s3_errors import S3Error, render
 from ossfn.trigger_registry.sigv4 import Request
@@ -36,16 +37,18 @@ def s3_app(
     new_request_id: Callable[[], str],
     limits: Limits = Limits(),  # noqa: B008 - a frozen value
     auto_create_buckets: bool = False,
+    verification: Verification = "none",
     endpoint_hosts: Iterable[str] = ENDPOINT_HOSTS,
 ) -> Starlette:
     """The whole API, for a port of its own: it claims every path.
 
     `clock` gives Unix time in seconds, `new_request_id` 16 upper-case hex digits. With `auto_create_buckets` a first
-    `PUT ?notification` makes its bucket, owned by the caller. `endpoint_hosts` are regular expressions of host names
+    `PUT ?notification` makes its bucket, owned by the caller. `verification` is how the callbacks of new rules are
+    asked whether they want events: documents do not say. `endpoint_hosts` are regular expressions of host names
     in front of which a bucket's name may stand; under every other name the bucket stands in the path.
     """
     hosts = re.compile(rf"(?:(?P<bucket>.+)\.)?(?:{'|'.join(endpoint_hosts)})", re.IGNORECASE)
-    door = Door(registry, keys, clock, auto_create_buckets, hosts)
+    door = Door(registry, keys, clock, auto_create_buckets, verification, hosts)
     endpoint = _Endpoint(door, new_request_id, limits.document_bytes)
     return Starlette(
         routes=[Route("/{path:path}", endpoint)],

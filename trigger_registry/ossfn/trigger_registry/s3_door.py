@@ -1,9 +1,7 @@
 """What the S3 notification API does: each operation on buckets and their rules, for a caller whose signature holds."""
 
-import contextlib
 import logging
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from ossfn.trigger_registry.errors import NoSuchBucket, RegistryError, RegistryU
 from ossfn.trigger_registry.keys import Credential, KeyRing
 from ossfn.trigger_registry.overlap import MINIO_TEXT, S3_TEXT
 from ossfn.trigger_registry.registry import Registry
-from ossfn.trigger_registry.rules import Bucket, Rule
+from ossfn.trigger_registry.rules import Bucket, Verification
 from ossfn.trigger_registry.s3_errors import S3Error, from_registry
 from ossfn.trigger_registry.s3_xml import (
     parse_location,
@@ -58,6 +56,7 @@ class Door:
         keys: KeyRing,
         clock: Callable[[], float],
         auto_create_buckets: bool,
+        verification: Verification,
         hosts: re.Pattern[str],
     ) -> None:
         self._registry = registry
@@ -65,7 +64,7 @@ class Door:
         self._clock = clock
         self._auto_create_buckets = auto_create_buckets
         self._hosts = hosts
-        self._making = threading.Lock()
+        self._verification = verification
 
     def answer(self, request: Request) -> Reply:
         """Raises S3Error for everything that is refused."""
@@ -174,31 +173,17 @@ class Door:
         return Reply(headers=(("Location", f"/{name}"),))
 
     def _put_notification(self, request: Request, name: str, caller: Credential) -> Reply:
-        if not self._auto_create_buckets or request.header("if-match"):
-            return self._put_rules(request, self._owned(name, request, caller), caller)
-        with self._making:
-            if self._find(name) is None:
-                return self._put_first_rules(request, name, caller)
-            return self._put_rules(request, self._owned(name, request, caller), caller)
-
-    def _put_first_rules(self, request: Request, name: str, caller: Credential) -> Reply:
-        """Make the bucket for its rules; when they are refused, take it back before anyone else puts rules in it."""
-        _check_owner(caller.owner, request, caller)
-        parse_notification(request.body)
-        made = self._registry.put_bucket(name, actor=caller.access_key, owner=caller.owner, if_generation=0)
-        try:
-            return self._put_rules(request, made, caller)
-        except RegistryError:
-            with contextlib.suppress(RegistryError):  # what refused the rules may keep us from this too
-                self._registry.delete_bucket(name, actor=caller.access_key, if_generation=made.generation)
-            raise
-
-    def _put_rules(self, request: Request, bucket: Bucket, caller: Credential) -> Reply:
-        bucket = self._registry.put_rules(
-            bucket.name,
-            [_with_the_unsaid(rule, bucket) for rule in parse_notification(request.body)],
+        may_create = self._auto_create_buckets and request.header("if-match") is None
+        found = self._find(name) if may_create else self._registry.bucket(name)
+        _check_owner(found.owner if found else caller.owner, request, caller)
+        rules = [replace(rule, verification=self._verification) for rule in parse_notification(request.body)]
+        bucket = self._registry.put_document(
+            name,
+            rules,
+            owner=caller.owner,
             actor=caller.access_key,
-            if_generation=_wanted_generation(request, bucket),
+            may_create=may_create,
+            if_generation=_wanted_generation(request, found) if found else None,
             skip_destination_validation=(request.header("x-amz-skip-destination-validation") or "").lower() == "true",
         )
         return Reply(headers=_etag(bucket))
@@ -220,14 +205,6 @@ def _check_owner(owner: str, request: Request, caller: Credential) -> None:
     expected = request.header("x-amz-expected-bucket-owner")
     if owner not in ("", caller.owner) or expected not in (None, owner):
         raise S3Error("AccessDenied")
-
-
-def _with_the_unsaid(rule: Rule, bucket: Bucket) -> Rule:
-    """What an S3 document cannot say stays as the rule of the same Id has it: clients write back what they read."""
-    old = next((old for old in bucket.rules if rule.id and old.id == rule.id), None)
-    if old is None:
-        return rule
-    return replace(old, events=rule.events, keys=rule.keys, targets=rule.targets, as_put=rule.as_put)
 
 
 def _wanted_generation(request: Request, bucket: Bucket) -> int | None:

@@ -40,9 +40,15 @@ def completed(rule: Rule) -> Rule:
 
 
 def addressed(rule: Rule, found: Resolved, region: str) -> Rule:
-    """The rule with the targets that were found for it, and a target text where no document gave one."""
+    """The rule with the targets that were found for it, and a target text where no document gave one.
+
+    Functions are not asked whether they want events.
+    """
     text = rule.as_put.target_text or _target_text(found, region)
-    return replace(rule, targets=found.targets, as_put=replace(rule.as_put, target_text=text))
+    verification = rule.verification if isinstance(found.targets[0], Callback) else "none"
+    return replace(
+        rule, targets=found.targets, verification=verification, as_put=replace(rule.as_put, target_text=text)
+    )
 
 
 def carried_over(rule: Rule, old: Rule) -> Rule:

@@ -16,6 +16,9 @@ from ossfn.trigger_registry.stores.engine import connect, migrate, writing
 from ossfn.trigger_registry.stores.schema import BUCKETS, CALLBACKS, HISTORY, STATE, USES
 from ossfn.trigger_registry.targets import uses
 
+GENERATIONS_KEPT = 1000
+"""Of each bucket, beside the present one; what is older is forgotten."""
+
 
 class SqlRuleStore:
     """A `RuleStore` on any database that SQLAlchemy reaches, e.g. `sqlite:////var/lib/ossfn/registry.db`."""
@@ -91,6 +94,8 @@ class SqlTransaction:
         line = {"bucket": name, "generation": revision.generation, "at": at, "actor": actor, "action": action}
         document = documents.write(bucket) if bucket else None
         self._connection.execute(insert(HISTORY).values(line | {"document": document}))
+        too_old = HISTORY.c.generation < revision.generation - GENERATIONS_KEPT
+        self._connection.execute(delete(HISTORY).where(HISTORY.c.bucket == name, too_old))
         self._connection.execute(update(STATE).values(changes=self._change))
         self._file(name, bucket)
 
