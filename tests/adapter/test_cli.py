@@ -84,7 +84,7 @@ WRONG_USAGE = [
     ("deliveries cancel", "say which with a filter"),
     ("events send nowhere.json", "nowhere.json: No such file or directory"),
     ("up --port 99999", "port: Input should be less than or equal to 65535"),
-    ("up --host 0.0.0.0", "OSSFN_API_TOKEN"),
+    ("up --host 0.0.0.0", "ossfn: listening on 0.0.0.0 needs OSSFN_API_TOKEN"),
 ]
 
 
@@ -98,6 +98,17 @@ def test_wrong_usage_ends_with_2_and_says_why(
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("damaged", ["port = ", "port = 'x'", "prot = 1", "sources = 1"])
+def test_a_damaged_configuration_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ossfn.toml").write_text(damaged)
+    result = CliRunner().invoke(app, ["up"])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ossfn: ")
+    assert "Traceback" not in result.stderr
 
 
 def test_access_keys_need_no_service(tmp_path: Path) -> None:

@@ -6,10 +6,15 @@ import pytest
 
 from ossfn.adapter.client import Answer, Client, NoService, api, encoded, refused
 
+NO_ADDRESSES = [
+    "127.0.0.1:8450", "ftp://example.com", "http://", "http://[::1", "http://127.0.0.1:x", "http://127.0.0.1:99999",
+    "http://127.0.0.1:0", "http://a..b/",
+]  # fmt: skip
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8450", "ftp://example.com", "http://", "http://127.0.0.1:99999x"])
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
 def test_what_is_no_address_is_said_so(url: str) -> None:
-    with pytest.raises(NoService, match=re.escape(url)):
+    with pytest.raises(NoService, match=re.escape(url.rstrip("/"))):
         Client(url).get("/")
 
 
@@ -36,3 +41,15 @@ REFUSALS: list[tuple[bytes, list[str]]] = [
 @pytest.mark.parametrize(("body", "messages"), REFUSALS)
 def test_a_refusal_is_understood_whoever_wrote_it(body: bytes, messages: list[str]) -> None:
     assert [fault["message"] for fault in refused(Answer(502, {}, body)).faults] == messages
+
+
+def test_a_malformed_token_is_not_shown() -> None:
+    with pytest.raises(NoService, match="malformed") as refused:
+        Client("http://127.0.0.1:1", "secret\nX-Other: 1").get("/")
+
+    assert "secret" not in str(refused.value)
+
+
+def test_something_else_than_a_service_is_told_from_one() -> None:
+    with pytest.raises(NoService, match="no ossfn"):
+        Answer(200, {}, b"<html>It works!</html>").json()

@@ -165,6 +165,13 @@ def test_a_function_from_its_folder_to_its_log(ossfn: Ossfn, folder: Path, deplo
     assert ossfn("rules", "ls", "photos", "--json").json() == {"rules": []}
 
 
+def test_a_folder_may_name_its_function(ossfn: Ossfn, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(GOOD)
+    (tmp_path / "functions.toml").write_text('name = "named"')
+
+    assert ossfn("functions", "deploy", str(tmp_path)).out == "named: version 1 serves\n"
+
+
 def test_versions_and_the_way_back(ossfn: Ossfn, folder: Path, deploy: Callable[[str, str], Done]) -> None:
     deploy("moody", GOOD)
     broken = deploy("moody", BROKEN)
@@ -245,6 +252,27 @@ def test_rules_change_only_in_what_is_said(ossfn: Ossfn) -> None:
     assert ossfn("buckets", "rm", "shelf").out == "shelf: deleted\n"
 
 
+def test_rules_travel_as_a_document(ossfn: Ossfn, folder: Path) -> None:
+    callback = ("--event", "s3:ObjectCreated:*", "--callback", "http://127.0.0.1:1/")
+    ossfn("buckets", "set", "here", "--mode", "fan-out")
+    ossfn("rules", "add", "here", "--name", "a", *callback)
+    ossfn("rules", "add", "here", "--name", "b", "--prefix", "in/", *callback)
+    overlapping = ossfn("rules", "export", "here")
+    ossfn("buckets", "set", "there")
+    ossfn("rules", "add", "there", "--name", "c", "--suffix", ".照", *callback)
+    (folder / "rules.json").write_text(overlapping.out.replace('"here"', '"there"'))
+
+    before = ossfn("rules", "export", "there")
+    assert ossfn("rules", "apply", "rules.json") == Done(0, "there: 2 rules\n", "")
+    assert ossfn("rules", "ls", "there", "--json").json() == ossfn("rules", "ls", "here", "--json").json()
+    (folder / "rules.json").write_text(before.out)
+    assert ossfn("rules", "apply", "rules.json").status == 0
+    assert ossfn("rules", "export", "there") == before
+
+    (folder / "rules.json").write_text('{"buckets": [{"name": "there"}]}')
+    assert ossfn("rules", "apply", "rules.json").status == 2
+
+
 def test_callbacks_have_names(ossfn: Ossfn) -> None:
     assert ossfn("callbacks", "set", "hook", "http://127.0.0.1:1/a", "http://127.0.0.1:1/b").status == 0
     assert "http://127.0.0.1:1/a http://127.0.0.1:1/b" in ossfn("callbacks", "ls").out
@@ -299,6 +327,19 @@ def test_what_waits_for_a_paused_target_can_be_cancelled(
     assert ossfn("targets", "ls", "--json").json() == {"targets": []}
     counts = ossfn("stats", "--json").json()
     assert counts["accepted"] == sum(counts[end] for end in ("delivered", "dead", "pending", "cancelled"))
+
+
+def test_a_second_service_says_what_stands_in_its_way(ossfn: Ossfn, folder: Path) -> None:
+    same_data = ossfn("up", "--port", "0", "--s3-port", "0")
+    assert same_data.status == 1
+    assert f"ossfn: {folder / 'data'}" in same_data.err
+    assert "another ossfn" in same_data.err
+
+    port = json.loads((folder / "data/running.json").read_bytes())["port"]
+    same_port = ossfn("--data", str(folder / "other"), "up", "--port", str(port), "--s3-port", "0")
+    assert same_port.status == 1
+    assert f"port {port} or 0 of 127.0.0.1 is in use" in same_port.err
+    assert "Traceback" not in same_data.err + same_port.err
 
 
 def test_without_the_token_it_says_so(ossfn: Ossfn) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -42,8 +42,11 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body, decoded."""
-        return json.loads(self.body)
+        """The body, decoded. Raises: NoService when something else than ossfn has answered."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise NoService("What answers there is no ossfn: it does not speak JSON") from None
 
 
 class Client:
@@ -51,11 +54,15 @@ class Client:
 
     def __init__(self, url: str, token: str = "") -> None:
         """Raises: NoService when `url` is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NoService(f"{url!r} is not the address of a service; give it as http://HOST:PORT")
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise NoService(f"{url!r} is not the address of a service, like http://127.0.0.1:8450")
         self.url = url.rstrip("/")
-        self._tls = parts.scheme == "https"
+        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._place = parts.netloc.rpartition("@")[2]
         self._base = parts.path.rstrip("/")
         self._token = token
@@ -92,17 +99,15 @@ class Client:
         timeout_seconds: float = 60.0,
     ) -> Answer:
         """One request with any body. Raises: NoService, Refused."""
-        kind = HTTPSConnection if self._tls else HTTPConnection
-        try:
-            connection = kind(self._place, timeout=timeout_seconds)
-        except InvalidURL as fault:
-            raise NoService(f"{self.url}: {fault}") from None
+        connection = self._connect(self._place, timeout=timeout_seconds)
         try:
             connection.request(method, self._base + path + encoded(query), body, self._headers(headers))
             response = connection.getresponse()
             answer = Answer(
                 response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
             )
+        except ValueError:  # its text would show the token
+            raise NoService(f"{self.url} cannot be asked: the host name, the token or a header is malformed") from None
         except (OSError, HTTPException) as fault:
             raise NoService(f"{self.url} does not answer: {_reason(fault)}") from None
         finally:
@@ -130,7 +135,7 @@ def encoded(query: Query | None) -> str:
 def refused(answer: Answer) -> Refused:
     """The refusal that an answer is, also when something else than the service has written it."""
     try:
-        problem = answer.json()
+        problem = json.loads(answer.body)
         detail = str(problem["detail"])
     except (ValueError, TypeError, KeyError):
         text = answer.body[:200].decode(errors="replace").strip()

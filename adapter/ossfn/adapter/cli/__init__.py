@@ -1,6 +1,7 @@
 """The command line `ossfn`: parses, asks the running service, prints."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,8 @@ def ossfn(
 def main() -> None:
     """The console script. Ends with 0: done; 1: refused or failed; 2: wrong usage; 3: no service answers."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # keys in any script, terminals in few
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # keys come in any script, and not every terminal knows it
     try:
         app()
     except Refused as refusal:

@@ -14,6 +14,7 @@ from ossfn.adapter.client import Client, Refused, api
 
 LOW_DISK_BYTES = 1024**3
 """With less free space, notifications will soon be refused."""
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,12 @@ def _paused(service: Client) -> Iterator[Finding]:
 
 def _dead(service: Client) -> Iterator[Finding]:
     """Counted by the service as those that can still be sent again."""
-    matched = service.send("POST", api("deliveries:redeliver"), {"filter": {}, "dry_run": True}).json()["matched"]
+    request = {"filter": {}, "dry_run": True, "limit": MOST_COUNTED}
+    matched = service.send("POST", api("deliveries:redeliver"), request).json()["matched"]
     if matched:
         cure = "See why: ossfn deliveries ls --state dead. Send again: ossfn deliveries redeliver --all"
-        yield Finding("dead letters", f"{matched} deliveries were given up", cure)
+        count = f"{matched} or more" if matched == MOST_COUNTED else matched
+        yield Finding("dead letters", f"{count} deliveries were given up", cure)
     else:
         yield Finding("dead letters", "none waits to be sent again")
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from ossfn.adapter.cli.locate import client
-from ossfn.adapter.cli.printing import Json, write_json
+from ossfn.adapter.cli.printing import Json, say, shown, write_json, write_text
 from ossfn.adapter.cli.reading import header, read_input
 
 app = typer.Typer(no_args_is_help=True, help="Send notifications as a store would.")
@@ -39,7 +39,12 @@ def send(
     answer = client(ctx).request("POST", f"/ingest/{quote(source, safe='')}", read_input(file), headers=given)
     if as_json:
         return write_json(answer)
+    is_receipt = answer.headers["content-type"].startswith("application/json") and "events" in answer.json()
+    if not is_receipt:  # the store wants something confirmed
+        return write_text(answer.body.decode(errors="replace"))
     taken = answer.json()
+    for record in taken["ignored"]:
+        say(f"ignored: {shown(record)}")
     return typer.echo(
         f"{taken['events']} events, {taken['deliveries']} deliveries, {taken['duplicates']} known already"
     )

@@ -33,7 +33,7 @@ def place(ctx: typer.Context) -> Place:
 
 def client(ctx: typer.Context) -> Client:
     """A client for the service that the command is meant for."""
-    return Client(server_url(place(ctx), os.environ), os.environ.get("OSSFN_API_TOKEN", ""))
+    return Client(server_url(place(ctx), os.environ), os.environ.get("OSSFN_API_TOKEN", "").strip())
 
 
 def server_url(place: Place, environ: Mapping[str, str]) -> str:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ossfn.adapter.cli.locate import client
 from ossfn.adapter.cli.printing import Json, target_of, write_fields, write_json, write_table
+from ossfn.adapter.cli.reading import read_input
 from ossfn.adapter.client import Client, api
 
 app = typer.Typer(no_args_is_help=True, help="Which events of a bucket go to which function or callback.")
@@ -154,6 +156,43 @@ def rm(ctx: typer.Context, bucket: Bucket, name: Name) -> None:
     typer.echo(f"{bucket}/{name}: deleted")
 
 
+@app.command()
+def export(
+    ctx: typer.Context,
+    buckets: Annotated[list[str] | None, typer.Argument(metavar="BUCKET...", help="Which; else every bucket.")] = None,
+) -> None:
+    """Print buckets with all their rules as one JSON document, for `ossfn rules apply`.
+
+    For example:
+
+    \b
+        ossfn rules export photos videos > rules.json
+    """
+    service = client(ctx)
+    names = buckets or _bucket_names(service)
+    typer.echo(json.dumps({"buckets": [_exported(service, name) for name in names]}, ensure_ascii=False, indent=2))
+
+
+@app.command()
+def apply(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ossfn rules export` printed; `-` reads it.")],
+) -> None:
+    """Make the buckets in a document as they stand there; other buckets are left alone.
+
+    Buckets are changed one after another, each back to where it was by `ossfn buckets rollback`.
+
+    For example:
+
+    \b
+        ossfn rules apply rules.json
+    """
+    service = client(ctx)
+    for bucket in _document(file):
+        _apply(service, **bucket)
+        typer.echo(f"{bucket['name']}: {len(bucket['rules'])} rules")
+
+
 def _given(
     events: list[str] | None,
     prefix: str | None,
@@ -183,5 +222,32 @@ def _rules_of(service: Client, bucket: str) -> list[dict[str, Any]]:
 
 
 def _all_rules(service: Client) -> list[dict[str, Any]]:
-    names = [bucket["name"] for bucket in service.get(api("buckets")).json()["buckets"]]
-    return [rule for name in names for rule in _rules_of(service, name)]
+    return [rule for name in _bucket_names(service) for rule in _rules_of(service, name)]
+
+
+def _bucket_names(service: Client) -> list[str]:
+    return [bucket["name"] for bucket in service.get(api("buckets")).json()["buckets"]]
+
+
+def _exported(service: Client, name: str) -> dict[str, Any]:
+    bucket = service.get(api("buckets", name)).json()
+    rules = service.get(api("buckets", name, "rules")).json()["rules"]
+    return {"name": name, "region": bucket["region"], "mode": bucket["mode"], "rules": rules}
+
+
+def _document(file: Path) -> list[dict[str, Any]]:
+    try:
+        buckets: list[dict[str, Any]] = json.loads(read_input(file))["buckets"]
+        if all(bucket.keys() == {"name", "region", "mode", "rules"} for bucket in buckets):
+            return buckets
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass
+    raise typer.BadParameter(f"{file} is not what `ossfn rules export` prints")
+
+
+def _apply(service: Client, name: str, region: str, mode: str, rules: list[dict[str, Any]]) -> None:
+    # Rules that overlap need a mode that lets them; the strict one may have to wait until they are gone.
+    early = {"region": region} if mode == "strict" else {"region": region, "mode": mode}
+    service.send("PUT", api("buckets", name), early)
+    service.send("PUT", api("buckets", name, "rules"), {"rules": rules})
+    service.send("PUT", api("buckets", name), {"mode": mode})

@@ -1,12 +1,14 @@
 """`ossfn up`: the service itself, in this process."""
 
 from collections.abc import Mapping
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ossfn.adapter.cli.locate import place
+from ossfn.adapter.cli.printing import say
 
 if TYPE_CHECKING:
     from ossfn.adapter.settings import Settings
@@ -42,11 +44,18 @@ def up(
     )
     import uvloop
 
+    from ossfn.adapter.backend import BackendUnavailable
     from ossfn.adapter.logs import set_up
     from ossfn.adapter.serve import serve
+    from ossfn.functions.errors import FunctionError
+    from ossfn.trigger_registry.errors import RegistryError
 
     set_up(settings.log_level)
-    uvloop.run(serve(settings))
+    try:
+        uvloop.run(serve(settings))
+    except (BackendUnavailable, FunctionError, RegistryError, OSError) as fault:
+        say(f"ossfn: {_why(fault, settings)}")
+        raise typer.Exit(1) from None
 
 
 def settings_from(options: Mapping[str, Any]) -> "Settings":
@@ -59,5 +68,16 @@ def settings_from(options: Mapping[str, Any]) -> "Settings":
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as fault:
         for error in fault.errors():
-            typer.echo(f"ossfn: {'.'.join(map(str, error['loc']))}: {error['msg']}", err=True)
+            said = error["msg"].removeprefix("Value error, ")
+            say("ossfn: " + ": ".join([".".join(map(str, error["loc"])), said] if error["loc"] else [said]))
         raise typer.Exit(2) from None
+    except ValueError as fault:  # ossfn.toml or an environment variable cannot be read at all
+        say(f"ossfn: {fault}")
+        raise typer.Exit(2) from None
+
+
+def _why(fault: Exception, settings: "Settings") -> str:
+    if isinstance(fault, OSError) and fault.errno == EADDRINUSE:
+        ports = f"port {settings.port} or {settings.s3_port} of {settings.host}"
+        return f"{ports} is in use: stop what listens there, or choose with --port and --s3-port (0: any free one)"
+    return str(fault)
