@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, TargetState
-from ossfn.adapter.codec import decode_event
+from ossfn.adapter.codec import readable_event
 from ossfn.adapter.delivery import Attempt
 
 _DELIVERY = (
@@ -111,7 +111,7 @@ def event(connection: Connection, event_id: str) -> EventRecord | None:
     row = connection.execute(
         text("SELECT id, received_at, generation, event FROM events WHERE id = :id"), {"id": event_id}
     ).first()
-    return None if row is None else EventRecord(row.id, row.received_at, row.generation, decode_event(row.event))
+    return None if row is None else EventRecord(row.id, row.received_at, row.generation, readable_event(row.event))
 
 
 def redeliver(connection: Connection, query: Query, limit: int, now: float) -> int:
@@ -240,6 +240,6 @@ def _record(row: Row[Any]) -> DeliveryRecord:
         due_at=row.due_at,
         settled_at=row.settled_at,
         reason=row.reason,
-        event=decode_event(row.event),
+        event=readable_event(row.event),
         redelivery_of=row.redelivery_of,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +12,11 @@ from ossfn.adapter.backend import BackendUnavailable, Query
 from ossfn.adapter.backends import sql_history as history
 from ossfn.adapter.backends.fresh import Fresh
 from ossfn.adapter.backends.migrations import upgrade
+from ossfn.adapter.backends.sqlite.claims import recover
 from ossfn.adapter.backends.sqlite.file import WRITES, only_process, open_engine, space_left, unavailable
 from ossfn.adapter.backends.sqlite.group import SqliteGroup, driver
 from ossfn.adapter.backends.sqlite.history import SqliteHistory
-from ossfn.adapter.backends.sqlite.outbox import Outbox, delivery_id
+from ossfn.adapter.backends.sqlite.outbox import delivery_id
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Claimed, Kept, Release, Settle
 from ossfn.adapter.backends.writer import Writer
 from ossfn.adapter.delivery import Delivery, Entry, PauseTarget, RetryAt, Settlement
@@ -72,17 +72,17 @@ class SqliteBackend(SqliteHistory):
                     raise fault from error
                 raise
             self._paused = {t.target for t in await self.paused_targets()}
-            self._writer = Writer(SqliteGroup(self._path, self._engine, self._new_outbox))
+            group = SqliteGroup(
+                self._path, self._engine, lease_seconds=self._lease, duplicate_window_seconds=self._window
+            )
+            self._writer = Writer(group)
             undo.pop_all()
 
     def _begin(self) -> None:
         with self._engine.connect().execution_options(**WRITES) as connection, connection.begin():
             upgrade(connection)
-            self._new_outbox(driver(connection)).recover(self._clock())
+            recover(driver(connection), self._clock())
             self._pending = history.stats(connection).pending
-
-    def _new_outbox(self, connection: sqlite3.Connection) -> Outbox:
-        return Outbox(connection, lease_seconds=self._lease, duplicate_window_seconds=self._window)
 
     async def close(self) -> None:
         """Give back what was committed but never given out, commit, let go of the file."""
@@ -164,6 +164,7 @@ class SqliteBackend(SqliteHistory):
             raise
         self._next_due = min(self._next_due, claimed.next_due)
         self._crowded = claimed.crowded
+        self._pending -= claimed.damaged
         return claimed.deliveries
 
     async def wait(self, timeout_seconds: float) -> None:

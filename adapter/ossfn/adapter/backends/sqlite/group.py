@@ -1,12 +1,13 @@
 """One transaction of the writer thread: appends together, settlements together, then the rest in order."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine
 
+from ossfn.adapter.backends.sqlite.claims import claim, release
 from ossfn.adapter.backends.sqlite.file import WRITES, unavailable
 from ossfn.adapter.backends.sqlite.outbox import Outbox
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Release, Settle
@@ -20,10 +21,11 @@ def driver(connection: Connection) -> sqlite3.Connection:
 class SqliteGroup:
     """What the writer thread holds: the writing connection and the statements on it."""
 
-    def __init__(self, path: Path, engine: Engine, new_outbox: Callable[[sqlite3.Connection], Outbox]) -> None:
+    def __init__(self, path: Path, engine: Engine, *, lease_seconds: float, duplicate_window_seconds: float) -> None:
         self._path = path
         self._engine = engine
-        self._new_outbox = new_outbox
+        self._lease = lease_seconds
+        self._window = duplicate_window_seconds
         self._connection: Connection | None = None
         self._outbox: Outbox | None = None
 
@@ -34,7 +36,7 @@ class SqliteGroup:
                 self._connection = self._engine.connect().execution_options(**WRITES)
             with self._connection.begin():
                 if self._outbox is None:
-                    self._outbox = self._new_outbox(driver(self._connection))
+                    self._outbox = Outbox(driver(self._connection), self._lease, self._window)
                 return self._do(work, self._connection, self._outbox)
         except Exception as error:
             self.close()  # a connection that failed may be beyond use: the next group opens another
@@ -51,9 +53,9 @@ class SqliteGroup:
         for i, piece in enumerate(work):
             match piece:
                 case Claim():
-                    results[i] = outbox.claim(piece)
+                    results[i] = claim(outbox.connection, piece, self._lease)
                 case Release():
-                    outbox.release(piece)
+                    release(outbox.connection, piece)
                     results[i] = None
                 case Call(function):
                     results[i] = function(connection)

@@ -1,4 +1,4 @@
-"""What one transaction of the writer thread does on SQLite: append, claim, settle. Synchronous, one connection.
+"""What comes into the outbox on SQLite and what comes of it: append and settle. Synchronous, one connection.
 
 These statements go to the driver directly (`executemany`): every delivery passes through them.
 """
@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
-from ossfn.adapter.backends.sqlite.work import Append, Claim, Claimed, Kept, Release, Settle
-from ossfn.adapter.codec import decode_event, encode_event
+from ossfn.adapter.backends.sqlite.work import Append, Kept, Settle
+from ossfn.adapter.codec import encode_event
 from ossfn.adapter.delivery import (
     DeadLetter,
     Delivered,
-    Delivery,
     Entry,
     PauseTarget,
     RetryAt,
@@ -25,18 +24,12 @@ _CHUNK = 500  # values in one `IN (…)`, well under SQLite's limit
 
 
 class Outbox:
-    """The tables behind one connection. After a transaction that failed, `forget` what was learnt in it."""
+    """The tables behind one connection; after a transaction that failed a new one must be made."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, *, lease_seconds: float, duplicate_window_seconds: float
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, lease_seconds: float, duplicate_window_seconds: float) -> None:
         self.connection = connection
         self._lease = lease_seconds
         self._window = duplicate_window_seconds
-        self.forget()
-
-    def forget(self) -> None:
-        """Read again what is kept in memory: target numbers and the next free numbers."""
         self._targets: dict[str, int] = {}
         self._next_event = self._next("events")
         self._next_delivery = self._next("deliveries")
@@ -44,12 +37,6 @@ class Outbox:
     def _next(self, table: str) -> int:
         (highest,) = self.connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()
         return int(highest) + 1
-
-    def count(self, **amounts: int) -> None:
-        """Add to the counters."""
-        self.connection.executemany(
-            "UPDATE counters SET value = value + ? WHERE name = ?", [(n, name) for name, n in amounts.items() if n]
-        )
 
     def append(self, work: Sequence[Append]) -> list[list[Kept]]:
         """Keep all entries of all pieces; one answer for each piece."""
@@ -64,7 +51,8 @@ class Outbox:
             delivery_rows,
         )
         kept = [k for answer in answers for k in answer]
-        self.count(
+        count(
+            self.connection,
             accepted=len(delivery_rows),
             events=len(event_rows),
             unmatched=sum(
@@ -122,12 +110,12 @@ class Outbox:
             leased = piece.leased[first + number]
             due = piece.now + self._lease if leased else entry.received_at
             delivery_rows.append(
-                (receipt + number, seq, number, self.target(new.target), new.rule, entry.generation, new.format,
+                (receipt + number, seq, number, self._target(new.target), new.rule, entry.generation, new.format,
                  int(leased), due, int(leased), entry.received_at)
             )  # fmt: skip
         return Kept(new=True, first_receipt=receipt)
 
-    def target(self, target: str) -> int:
+    def _target(self, target: str) -> int:
         """The number of a target, given to it now if it has none."""
         seq = self._targets.get(target)
         if seq is None:
@@ -153,7 +141,7 @@ class Outbox:
         )  # fmt: skip
         rows = [_settled(s, now) for s, now in settlements]
         counts = self._settle_all(rows)
-        self.count(delivered=counts["delivered"], dead=counts["dead"])
+        count(self.connection, delivered=counts["delivered"], dead=counts["dead"])
         for s, now in settlements:
             if isinstance(s.step, PauseTarget):
                 self.connection.execute(
@@ -174,79 +162,6 @@ class Outbox:
             rows = [row for row in rows if self.connection.execute(statement, row).rowcount]
         self.connection.execute("RELEASE settling")
         return Counter(row[0] for row in rows)
-
-    def claim(self, work: Claim) -> Claimed:
-        """Due deliveries, targets in turns."""
-        waiting = self._waiting_targets()
-        share = max(1, work.limit // max(1, len(waiting)))
-        taken: list[Delivery] = []
-        next_due = float("inf")
-        crowded = set()
-        for seq, name in waiting:
-            room = work.room.get(name, work.default_room)
-            got = self._claim_of(seq, name, min(room, share, work.limit - len(taken)), work.now)
-            taken += got
-            due = self._next_due(seq)
-            if due <= work.now and len(got) >= room:
-                crowded.add(name)  # asked again when its deliveries settle
-            else:
-                next_due = min(next_due, due)
-        return Claimed(taken, next_due, frozenset(crowded))
-
-    def _waiting_targets(self) -> list[tuple[int, str]]:
-        """Targets with anything pending that are not paused, by hopping through the index, not by reading it."""
-        rows = self.connection.execute(
-            "WITH RECURSIVE hop(seq) AS ("
-            " SELECT min(target_seq) FROM deliveries WHERE state = 'pending' UNION ALL"
-            " SELECT (SELECT min(target_seq) FROM deliveries WHERE state = 'pending' AND target_seq > hop.seq)"
-            " FROM hop WHERE hop.seq IS NOT NULL)"
-            " SELECT t.seq, t.id FROM hop JOIN targets t ON t.seq = hop.seq WHERE t.paused_reason IS NULL"
-        )
-        return [(int(seq), str(target)) for seq, target in rows]
-
-    def _next_due(self, target_seq: int) -> float:
-        (due,) = self.connection.execute(
-            "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND target_seq = ?", (target_seq,)
-        ).fetchone()
-        return float("inf") if due is None else float(due)
-
-    def _claim_of(self, target_seq: int, target: str, room: int, now: float) -> list[Delivery]:
-        if room <= 0:
-            return []
-        rows = self.connection.execute(
-            "SELECT d.seq, d.number, d.rule, d.generation, d.format, d.attempt, d.accepted_at, e.id, e.event"
-            " FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-            " WHERE d.state = 'pending' AND d.target_seq = ? AND d.due_at <= ? ORDER BY d.due_at LIMIT ?",
-            (target_seq, now, room),
-        ).fetchall()
-        until = now + self._lease
-        self.connection.executemany(
-            "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, leased = 1 WHERE seq = ?",
-            [(until, row[0]) for row in rows],
-        )
-        return [
-            Delivery(
-                id=delivery_id(event_id, number), event_id=event_id, event=decode_event(event), target=target,
-                rule=rule,
-                generation=generation, format=format_, attempt=attempt + 1, accepted_at=accepted_at, receipt=seq,
-                lease_until=until,
-            )
-            for seq, number, rule, generation, format_, attempt, accepted_at, event_id, event in rows
-        ]  # fmt: skip
-
-    def release(self, work: Release) -> None:
-        """Give claims back untried: due at once, the attempt not counted."""
-        self.connection.executemany(
-            "UPDATE deliveries SET due_at = ?, leased = 0, attempt = attempt - 1"
-            " WHERE seq = ? AND attempt = ? AND leased = 1 AND state = 'pending'",
-            [(work.now, d.receipt, d.attempt) for d in work.deliveries],
-        )
-
-    def recover(self, now: float) -> None:
-        """Make due what an earlier process had claimed and never settled."""
-        self.connection.execute(
-            "UPDATE deliveries SET due_at = ?, leased = 0 WHERE state = 'pending' AND leased = 1", (now,)
-        )
 
 
 def delivery_id(event_id: str, number: int) -> str:
@@ -286,6 +201,13 @@ def _spans(piece: Append) -> Iterator[tuple[Entry, int]]:
 def _chunks(values: list[Any]) -> Iterator[list[Any]]:
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
+
+
+def count(connection: sqlite3.Connection, **amounts: int) -> None:
+    """Add to the counters."""
+    connection.executemany(
+        "UPDATE counters SET value = value + ? WHERE name = ?", [(n, name) for name, n in amounts.items() if n]
+    )
 
 
 def _in(statement: str, values: Sequence[object]) -> str:

@@ -53,11 +53,15 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim took, when the next that it left is due (inf: none), and which targets had no room for more."""
+    """What a claim took, when the next that it left is due (inf: none), which targets had no room for more.
+
+    `damaged` deliveries became dead letters, because their event cannot be read any more.
+    """
 
     deliveries: list[Delivery]
     next_due: float
     crowded: frozenset[str]
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)
