@@ -1,7 +1,7 @@
 """The JSON API in this process, over a real registry, a real outbox and real functions."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from ossfn.adapter.backend import Backend
 from ossfn.adapter.backends import backend_for
-from ossfn.adapter.delivery import Attempt, DeadLetter, Delivered, Entry, NewDelivery, NextStep, Settlement
+from ossfn.adapter.delivery import Attempt, DeadLetter, Delivered, Delivery, Entry, NewDelivery, NextStep, Settlement
 from ossfn.adapter.events import ObjectEvent
 from ossfn.adapter.web.admin_api import admin_app
 from ossfn.adapter.web.api_faults import Problem
@@ -64,13 +64,17 @@ class Api:
         """The problem with which a request is refused."""
         return problem(await self.ask(method, path, json, status=status, **headers))
 
+    async def claim(self, limit: int) -> Sequence[Delivery]:
+        """Take deliveries as the dispatcher does."""
+        return await self.backend.claim(limit=limit, room={}, default_room=limit)
+
     async def keep(self, key: str, *steps: NextStep, bucket: str = "photos", target: str = "function:thumbs") -> str:
         """Bring in an event for one target; each step is what follows a try. The delivery's id."""
         event_id = f"{next(_ids):032x}"
         delivery = NewDelivery(f"{event_id}-0", target, "images")
         await self.backend.append([Entry(event_id, an_event(key, bucket), self.clock(), 3, None, (delivery,))])
         for step in steps:
-            (claimed,) = await self.backend.claim(limit=1, per_target=1000, held={})
+            (claimed,) = await self.claim(limit=1)
             reason = step.reason if isinstance(step, DeadLetter) else ""
             attempt = Attempt(claimed.attempt, self.clock(), 0.25, 422 if reason else 200, reason, b"no \xff")
             await self.backend.settle([Settlement(claimed, attempt, step)])
@@ -135,7 +139,7 @@ async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
 
 
 def a_registry(folder: Path, functions: Functions, clock: Callable[[], float]) -> Registry:
-    """A registry in a file; rules without a name are called r1, r2 …"""
+    """A registry in a file; rules without a name are called r1, r2 and so on."""
     numbers = itertools.count(1)
     store = SqlRuleStore(f"sqlite:///{folder / 'registry.db'}")
     registry = Registry(store, functions, clock=clock, new_name=lambda: f"r{next(numbers)}")

@@ -33,39 +33,41 @@ async def test_a_delivery_is_shown_with_its_event_its_tries_and_the_record_as_re
     assert (listed["accepted_at"], listed["settled_at"], listed["redelivery_of"]) == (at, at, "")
 
 
-@pytest.mark.parametrize("delivery_id", ["nothing", "f-1", "f-²", "f-99999999999999999999", "%00", "é"])
-async def test_an_unknown_delivery_is_not_found(api: Api, delivery_id: str) -> None:
-    assert (await api.refused("GET", f"/deliveries/{delivery_id}", status=404)).code == "NoSuchDelivery"
+async def test_an_unknown_delivery_is_not_found(api: Api, subtests: pytest.Subtests) -> None:
+    for delivery_id in ("nothing", "f-1", "f-²", "f-99999999999999999999", "%00", "é"):
+        with subtests.test(delivery_id=delivery_id):
+            assert (await api.refused("GET", f"/deliveries/{delivery_id}", status=404)).code == "NoSuchDelivery"
 
 
-@pytest.mark.parametrize(
-    ("query", "keys"),
-    [
-        ("", ["late", "hooked", "100%/b", "100/a"]),
-        ("state=dead", ["hooked", "100/a"]),
-        ("state=delivered&bucket=photos", ["100%/b"]),
-        ("bucket=videos", ["late"]),
-        ("prefix=100%25", ["100%/b"]),
-        ("rule=images&prefix=h", ["hooked"]),
-        ("rule=other", []),
-        ("target=callback:https://hooks.example.com/a?b=c%2520d", ["hooked"]),
-        ("reason=DROP", ["hooked", "100/a"]),
-        ("reason=%25", []),
-        ("since=2023-11-14T22:13:30Z", ["late"]),
-        ("since=1700000010", ["late"]),
-        ("until=2023-11-15T06:13:30%2B08:00", ["hooked", "100%/b", "100/a"]),
-        ("until=1700000000.5", ["hooked", "100%/b", "100/a"]),
-        ("event_id=none", []),
-    ],
-)
-async def test_deliveries_are_found_by_any_part(api: Api, query: str, keys: list[str]) -> None:
+FOUND = {
+    "": ["late", "hooked", "100%/b", "100/a"],
+    "state=dead": ["hooked", "100/a"],
+    "state=delivered&bucket=photos": ["100%/b"],
+    "bucket=videos": ["late"],
+    "prefix=100%25": ["100%/b"],
+    "rule=images&prefix=h": ["hooked"],
+    "rule=other": [],
+    "target=callback:https://hooks.example.com/a?b=c%2520d": ["hooked"],
+    "reason=DROP": ["hooked", "100/a"],
+    "reason=%25": [],
+    "since=2023-11-14T22:13:30Z": ["late"],
+    "since=1700000010": ["late"],
+    "until=2023-11-15T06:13:30%2B08:00": ["hooked", "100%/b", "100/a"],
+    "until=1700000000.5": ["hooked", "100%/b", "100/a"],
+    "event_id=none": [],
+}
+
+
+async def test_deliveries_are_found_by_any_part(api: Api, subtests: pytest.Subtests) -> None:
     await api.keep_dead("100/a")
     await api.keep_delivered("100%/b")
     await api.keep_dead("hooked", target=HOOK)
     api.clock.now += 10
     await api.keep("late", bucket="videos")
-    found = await api.get(f"/deliveries?{query}")
-    assert [delivery["event"]["key"] for delivery in found["deliveries"]] == keys
+    for query, keys in FOUND.items():
+        with subtests.test(query=query):
+            found = await api.get(f"/deliveries?{query}")
+            assert [delivery["event"]["key"] for delivery in found["deliveries"]] == keys
 
 
 async def test_pages_follow_each_other_and_end(api: Api) -> None:
@@ -78,24 +80,17 @@ async def test_pages_follow_each_other_and_end(api: Api) -> None:
     assert seen == ids[::-1]
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("stat=dead", "stat"),
-        ("state=lost", "state"),
-        ("limit=0", "limit"),
-        ("limit=1001", "limit"),
-        ("before=9223372036854775808", "before"),
-        ("since=2023-11-14", "since"),
-        ("since=2023-11-14T22:13:30+00:00", "since"),
-        ("since=300000000000", "since"),
-        ("until=yesterday", "until"),
-        (f"reason={'x' * 2101}", "reason"),
-    ],
-)
-async def test_a_query_that_is_not_understood_is_refused(api: Api, query: str, field: str) -> None:
-    refused = await api.refused("GET", f"/deliveries?{query}")
-    assert [fault.field for fault in refused.faults] == [field]
+NOT_UNDERSTOOD = (
+    "stat=dead", "state=lost", "limit=0", "limit=1001", "before=9223372036854775808", "since=2023-11-14",
+    "since=2023-11-14T22:13:30+00:00", "since=300000000000", "until=yesterday", f"reason={'x' * 2101}",
+)  # fmt: skip
+
+
+async def test_a_query_that_is_not_understood_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    for query in NOT_UNDERSTOOD:
+        with subtests.test(query=query):
+            refused = await api.refused("GET", f"/deliveries?{query}")
+            assert [fault.field for fault in refused.faults] == [query.partition("=")[0]]
 
 
 async def test_times_are_given_to_the_microsecond_and_taken_back(api: Api) -> None:
@@ -163,19 +158,20 @@ async def test_what_waits_is_called_off(api: Api) -> None:
         await api.keep(key)
     counted = await api.ask("POST", "/deliveries:cancel", {"filter": {"prefix": "a/"}, "dry_run": True})
     assert counted.json() == {"matched": 2, "cancelled": 0}
-    await api.backend.release(await api.backend.claim(limit=9, per_target=9, held={}))
+    await api.backend.release(await api.claim(limit=9))
     ended = await api.ask("POST", "/deliveries:cancel", {"filter": {"prefix": "a/"}})
     assert ended.json() == {"matched": 2, "cancelled": 2}
     assert [d["event"]["key"] for d in (await api.get("/deliveries?state=pending"))["deliveries"]] == ["b/3"]
 
 
-@pytest.mark.parametrize("path", ["/deliveries:redeliver", "/deliveries:cancel"])
-@pytest.mark.parametrize("body", [{}, {"filter": {"stat": ""}}, {"filter": {}, "limit": 0}, {"filter": {"state": "x"}}])
-async def test_nothing_happens_without_a_filter_that_is_understood(api: Api, path: str, body: Any) -> None:
+async def test_nothing_happens_without_a_filter_that_is_understood(api: Api, subtests: pytest.Subtests) -> None:
     await api.keep_dead("a")
     await api.keep("b")
     before = await api.get("/stats")
-    await api.refused("POST", path, body)
+    for path in ("/deliveries:redeliver", "/deliveries:cancel"):
+        for body in ({}, {"filter": {"stat": ""}}, {"filter": {}, "limit": 0}, {"filter": {"state": "x"}}):
+            with subtests.test(path=path, body=body):
+                await api.refused("POST", path, body)
     assert await api.get("/stats") == before
 
 
@@ -209,7 +205,7 @@ async def test_a_target_is_paused_with_a_reason_and_resumed(api: Api) -> None:
     assert (paused["target"], paused["pending"], paused["paused_reason"]) == (HOOK, 1, "moving")
     assert paused["paused_at"] == "2023-11-14T22:13:20.000000Z"
     assert (await api.get("/targets"))["targets"] == [paused]
-    assert list(await api.backend.claim(limit=1, per_target=1, held={})) == []
+    assert list(await api.claim(limit=1)) == []
     resumed = (await api.ask("POST", f"{path}:resume")).json()
     assert (resumed["paused_reason"], resumed["paused_at"], resumed["pending"]) == ("", None, 1)
     assert (await api.ask("POST", "/targets/function:thumbs:pause")).json()["paused_reason"]

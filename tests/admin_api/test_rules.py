@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from ossfn.adapter.web.api_faults import Argument
+
 from .conftest import Api
 
 HOOK = "https://hooks.example.com/a"
@@ -159,7 +161,7 @@ async def test_everything_that_is_wrong_with_a_rule_is_said_at_once(api: Api) ->
     assert set(fields) == {"name", "events[0]", "prefix", "target.callbacks[0]"}
     assert fields["prefix"].limit == "prefix_bytes"
     assert "s3:ObjectCreated:*" in fields["events[0]"].advice
-    assert [(a.name, a.value) for a in fields["events[0]"].arguments][0] == ("ArgumentName", "Event")
+    assert fields["events[0]"].arguments[0] == Argument(name="ArgumentName", value="Event")
 
 
 @pytest.mark.parametrize(
