@@ -145,12 +145,16 @@ class SqliteBackend(SqliteHistory):
         self._wake.clear()
         now = self._clock()
         taken = self._fresh.take(limit, room, default_room, now)
-        if len(taken) < limit and self._next_due <= now:
+        if len(taken) < limit and (self._next_due <= now or self._much_room(room, default_room)):
             left = dict(room)
             for delivery in taken:
                 left[delivery.target] = left.get(delivery.target, default_room) - 1
             taken += await self._claim_from_file(Claim(limit - len(taken), left, default_room, now), bool(taken))
         return taken
+
+    def _much_room(self, room: Mapping[str, int], default_room: int) -> bool:
+        """Whether a target with a backlog has half its room again: a claim costs the same for one as for many."""
+        return any(2 * room.get(target, default_room) > default_room for target in self._crowded)
 
     async def _claim_from_file(self, work: Claim, enough: bool) -> Sequence[Delivery]:
         """What waits in the file; a fault does not matter now when something else was claimed `enough`."""
@@ -188,8 +192,8 @@ class SqliteBackend(SqliteHistory):
                 self._due(s.step.at)
             elif isinstance(s.step, PauseTarget):
                 await self._stop_handing_out(s.delivery.target)
-            if s.delivery.target in self._crowded:
-                self._due(now)
+        if self._crowded:
+            self._wake.set()
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See `DeliveryQueue.release`."""
