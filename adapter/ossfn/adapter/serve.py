@@ -1,6 +1,7 @@
 """Opens the doors of a running service on two ports and closes them when the process is asked to stop."""
 
 import asyncio
+import re
 import secrets
 import signal
 import socket
@@ -12,16 +13,17 @@ from pathlib import Path
 
 import orjson
 import uvicorn
-from ossfn.adapter.web.admin_api import admin_app
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from ossfn.adapter.service import Service, running
 from ossfn.adapter.settings import Settings
+from ossfn.adapter.web.admin_api import admin_app
+from ossfn.adapter.web.grant_api import grant_route
 from ossfn.adapter.web.health import health_routes
 from ossfn.adapter.web.ingest_api import IngestDoor
-from ossfn.trigger_registry.s3_api import s3_app
+from ossfn.trigger_registry.s3_api import ENDPOINT_HOSTS, s3_app
 
 
 class _Server(uvicorn.Server):
@@ -70,6 +72,7 @@ def main_app(service: Service) -> Starlette:
         routes=[
             door.route,
             *health_routes(service.metrics, service.backend.healthy),
+            grant_route(service.verification.granted),
             Mount("/", _json_api(service)),
         ]
     )
@@ -92,7 +95,10 @@ def notification_app(service: Service) -> Starlette:
         service.keys,
         clock=time.time,
         new_request_id=lambda: secrets.token_hex(8).upper(),
+        limits=service.settings.limits,
         auto_create_buckets=service.settings.on_loopback,
+        verification=service.settings.callback_verification,
+        endpoint_hosts=[*ENDPOINT_HOSTS, *map(re.escape, service.settings.s3_hosts)],
     )
 
 

@@ -24,6 +24,7 @@ from ossfn.adapter.senders import Callbacks, HttpSender
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.targets import Targets
 from ossfn.adapter.transport import KeepAliveTransport
+from ossfn.adapter.verification import CallbackVerification, Grants, Handshake
 from ossfn.adapter.web.ingest_api import Sender
 from ossfn.functions.service import Functions
 from ossfn.trigger_registry.errors import RegistryUnavailable
@@ -45,6 +46,7 @@ class Service:
     backend: Backend
     ingest: Ingest
     metrics: Metrics
+    verification: CallbackVerification
     senders: dict[str, Sender]
 
 
@@ -64,17 +66,30 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await backend.open()
         stack.push_async_callback(backend.close)
         functions = await stack.enter_async_context(Functions(settings.data))
-        registry, keys = _registry(settings, functions)
-        stack.callback(registry.close)
-        stack.callback(keys.close)
-        await asyncio.to_thread(registry.open)
-        await asyncio.to_thread(keys.open)
         transport = KeepAliveTransport(
             allowed=settings.callback_networks,
             # Shared by all callbacks on one host: wide enough that none which hangs takes its neighbours' places.
             connections_per_origin=4096,
         )
         stack.push_async_callback(transport.aclose)
+        callbacks = Callbacks(
+            settings.callbacks,
+            origin=settings.webhook_origin,
+            timeout_seconds=settings.callback_timeout_seconds,
+        )
+        keys = KeyRing(settings.registry, settings.data / "master.key", clock=time.time, local_key=settings.on_loopback)
+        stack.callback(keys.close)
+        verification = CallbackVerification(
+            transport,
+            callbacks.endpoint,
+            backend,
+            Handshake(settings.webhook_origin, settings.webhook_rate),
+            Grants(settings.public_url, keys.derived) if settings.public_url else None,
+        )
+        registry = _registry(settings, functions, verification)
+        stack.callback(registry.close)
+        await asyncio.to_thread(registry.open)
+        await asyncio.to_thread(keys.open)
         metrics = Metrics(backend, clock_start=time.time())
         dispatcher = Dispatcher(
             backend,
@@ -82,11 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 functions,
                 HttpSender(transport, mode=settings.cloudevents),
                 settings.callback_concurrency,
-                Callbacks(
-                    settings.callbacks,
-                    origin=settings.webhook_origin,
-                    timeout_seconds=settings.callback_timeout_seconds,
-                ),
+                callbacks,
             ),
             PRESETS[settings.retry],
             clock=time.time,
@@ -98,7 +109,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await _run(stack, _refresh(registry))
         await _run(stack, _clean_up(backend, settings.retention_days * 86400))
         ingest = Ingest(backend, registry.match, clock=time.time, new_id=new_event_id)
-        yield Service(settings, registry, keys, functions, backend, ingest, metrics, _senders(settings))
+        yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, _senders(settings))
 
 
 def new_event_id() -> str:
@@ -111,10 +122,16 @@ def new_rule_name() -> str:
     return "".join(secrets.choice("0123456789abcdefghijklmnopqrstuv") for _ in range(20))
 
 
-def _registry(settings: Settings, functions: Functions) -> tuple[Registry, KeyRing]:
-    registry = Registry(SqlRuleStore(settings.registry), functions, clock=time.time, new_name=new_rule_name)
-    keys = KeyRing(settings.registry, settings.data / "master.key", clock=time.time, local_key=settings.on_loopback)
-    return registry, keys
+def _registry(settings: Settings, functions: Functions, verifier: CallbackVerification) -> Registry:
+    return Registry(
+        SqlRuleStore(settings.registry),
+        functions,
+        verifier=verifier,
+        store_unverified=settings.callback_unverified == "pause",
+        limits=settings.limits,
+        clock=time.time,
+        new_name=new_rule_name,
+    )
 
 
 def _senders(settings: Settings) -> dict[str, Sender]:

@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ossfn.adapter.dialects import DIALECTS
 from ossfn.adapter.retry import PRESETS
 from ossfn.adapter.signing import check_secret
+from ossfn.trigger_registry.limits import Limits
+from ossfn.trigger_registry.rules import Verification
 
 
 class SourceSettings(BaseModel):
@@ -114,9 +116,13 @@ class Settings(BaseSettings):
     )
     port: int = Field(8450, ge=0, le=65535, description="Port of ingest, JSON API and metrics; 0 picks a free one.")
     s3_port: int = Field(8451, ge=0, le=65535, description="Port of the S3 notification API; 0 picks a free one.")
+    s3_hosts: tuple[str, ...] = Field(
+        (), description="Host names of the S3 API before which a bucket's name may stand, beside the well-known ones."
+    )
     registry_url: str = Field("", description="Where rules are kept; empty: `registry.db` in the data directory.")
     backend_url: str = Field("", description="Where deliveries are kept; empty: `outbox.db` in the data directory.")
     api_token: SecretStr | None = Field(None, description="Bearer token for the JSON API; none: loopback only.")
+    limits: Limits = Field(Limits(), description="Limits on rules, where they are to differ from the documented ones.")
     sources: dict[str, SourceSettings] = Field(
         {}, description="Senders of notifications by name; none: `auto`, loopback only."
     )
@@ -134,6 +140,21 @@ class Settings(BaseSettings):
     callback_timeout_seconds: float = Field(30.0, gt=0, le=600, description="Time for one try at a callback.")
     callbacks: dict[str, CallbackSettings] = Field(
         {}, description="How to call callbacks, by URL with `*` at its end; the longest that matches counts."
+    )
+    callback_verification: Verification = Field(
+        "none",
+        description="How callbacks of rules put through the S3 API are asked whether they want events; JSON rules say.",
+    )
+    callback_unverified: Literal["refuse", "pause"] = Field(
+        "refuse", description="Rules whose callbacks do not agree: refused, or kept with these callbacks paused."
+    )
+    webhook_rate: int | None = Field(
+        None, gt=0, description="Requests a minute that CloudEvents' handshake asks for; none: not spoken of."
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[!-~]+)?$",
+        description="Where others reach the main port; with it callbacks may agree later, by a link in the handshake.",
     )
     webhook_origin: str = Field(
         "ossfn",

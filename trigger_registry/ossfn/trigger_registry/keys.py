@@ -117,6 +117,12 @@ class KeyRing:
             return Credential(access_key, row.owner, self._secret_of(row))
         return Credential(LOCAL_ACCESS_KEY, LOCAL_ACCESS_KEY, LOCAL_SECRET) if alone else None
 
+    def derived(self, purpose: str) -> bytes:
+        """A secret of 32 bytes for a purpose: the same wherever the master key is, no help in finding another one."""
+        if not self._master:
+            raise RuntimeError("the key ring is not open")
+        return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
+
     def _secret_of(self, row: Row[tuple[str, str, str, float]]) -> str:
         if row.master != self._fingerprint:
             raise RegistryUnavailable(
@@ -130,15 +136,10 @@ class KeyRing:
 
     @property
     def _fingerprint(self) -> str:
-        return self._derived("which master key").hex()[:16]
+        return self.derived("which master key").hex()[:16]
 
     def _secret(self, access_key: str) -> str:
-        return base64.urlsafe_b64encode(self._derived(f"secret of {access_key}")).decode().rstrip("=")
-
-    def _derived(self, purpose: str) -> bytes:
-        if not self._master:
-            raise RuntimeError("the key ring is not open")
-        return hmac.digest(self._master, purpose.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(self.derived(f"secret of {access_key}")).decode().rstrip("=")
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return _transaction(self._engine)

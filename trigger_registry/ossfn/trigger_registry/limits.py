@@ -3,7 +3,7 @@
 Operators may widen them in the settings; these are the defaults.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 JD_CONSOLE = "JD Cloud OSS, Event Notification Setting in the Console"
 JD_API = "JD Cloud OSS, PUT Bucket notification"
@@ -36,6 +36,12 @@ class Limits:
     """Our own: the largest body that the S3 notification API reads."""
     url_bytes: int = 2048
     """Our own: the longest callback URL."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a limit that nothing could keep."""
+        for limit in fields(self):
+            if limit.name != "function_regions" and getattr(self, limit.name) < 1:
+                raise ValueError(f"{limit.name} must be 1 or more")
 
 
 DEFAULT_LIMITS = Limits()
