@@ -7,8 +7,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-# The standard library's client, because the command line should start fast: importing httpx takes three times as long
-# as a request to loopback. It knows no proxies either, and none should stand between an operator and the service.
+# The standard library's client: importing httpx takes as long as everything else that a command does. It knows no
+# proxies either, and none should stand between an operator and the service.
 
 Query = Mapping[str, str | int | float | list[str] | None]
 """Query parameters; None leaves one out, a list repeats it."""
@@ -128,7 +128,7 @@ def api(*parts: str) -> str:
 
 def encoded(query: Query | None) -> str:
     """A query string with its question mark; empty when nothing is asked for."""
-    given = {name: value for name, value in (query or {}).items() if value is not None and value != ""}
+    given = {name: value for name, value in (query or {}).items() if value is not None}
     return "?" + urlencode(given, doseq=True, errors="surrogateescape") if given else ""
 
 

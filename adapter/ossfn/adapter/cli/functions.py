@@ -10,7 +10,7 @@ import typer
 from ossfn.adapter.cli.locate import client
 from ossfn.adapter.cli.printing import Json, local_time, say, shown, write_fields, write_json, write_table, write_text
 from ossfn.adapter.cli.reading import read_input
-from ossfn.adapter.client import api
+from ossfn.adapter.client import Answer, Client, Query, api
 
 app = typer.Typer(no_args_is_help=True, help="Deploy functions and look after them.")
 
@@ -58,26 +58,19 @@ def deploy(
         "entry_point": entry_point, "signature_type": signature_type, "source": source, "memory_mb": memory_mb,
         "idle_seconds": idle_seconds, "env": env,
     }  # fmt: skip
-    service = client(ctx)
     match folder, url:
         case Path(), None:
-            name = name or _configured_name(folder)
-            answer = service.request(
-                "PUT", api("functions", name), _packed(folder), query={**options, **hosted},
-                headers={"content-type": "application/zip"}, timeout_seconds=DEPLOY_SECONDS,
-            )  # fmt: skip
+            answer = _put_folder(client(ctx), folder, name or _configured_name(folder), {**options, **hosted})
         case None, str():
             _refuse_hosted_options(hosted)
-            given = {option: value for option, value in options.items() if value is not None}
-            answer = service.send("PUT", api("functions", _needed(name)), {"url": url, **given})
+            answer = _put_url(client(ctx), url, _needed(name), options)
         case _:
             raise typer.BadParameter("give either DIR or --url URL")
     if as_json:
-        write_json(answer)
-    else:
-        function = answer.json()
-        version = f"version {function['version']} serves" if function["version"] else f"calls {url}"
-        typer.echo(f"{function['name']}: {version}")
+        return write_json(answer)
+    function = answer.json()
+    runs = f"version {function['version']} serves" if function["version"] else f"calls {function['url']}"
+    return typer.echo(f"{function['name']}: {runs}")
 
 
 @app.command()
@@ -231,10 +224,26 @@ def rm(
     typer.echo(f"{name}: removed")
 
 
+def _put_folder(service: Client, folder: Path, name: str, options: Query) -> Answer:
+    return service.request(
+        "PUT",
+        api("functions", name),
+        _packed(folder),
+        query=options,
+        headers={"content-type": "application/zip"},
+        timeout_seconds=DEPLOY_SECONDS,
+    )
+
+
+def _put_url(service: Client, url: str, name: str, options: Mapping[str, object]) -> Answer:
+    given = {option: value for option, value in options.items() if value is not None}
+    return service.send("PUT", api("functions", name), {"url": url, **given})
+
+
 def _configured_name(folder: Path) -> str:
     try:
         name = tomllib.loads((folder / "functions.toml").read_text("utf-8")).get("name")
-    except FileNotFoundError:
+    except OSError:
         name = None
     except ValueError as fault:
         raise typer.BadParameter(f"{folder / 'functions.toml'}: {fault}") from None
@@ -253,7 +262,7 @@ def _packed(folder: Path) -> bytes:
 
     try:
         return pack(folder)
-    except FunctionRefused as fault:
+    except (FunctionRefused, OSError) as fault:
         raise typer.BadParameter(str(fault)) from None
 
 

@@ -50,11 +50,11 @@ def ls(
     rows = [
         (
             rule["bucket"], rule["name"], rule["events"], rule["prefix"], rule["suffix"], target_of(rule),
-            "" if rule["enabled"] else "disabled",
+            rule["enabled"],
         )
         for rule in found
     ]  # fmt: skip
-    return write_table(("bucket", "rule", "events", "prefix", "suffix", "send to", ""), rows)
+    return write_table(("bucket", "rule", "events", "prefix", "suffix", "send to", "enabled"), rows)
 
 
 @app.command()
@@ -180,7 +180,7 @@ def apply(
 ) -> None:
     """Make the buckets in a document as they stand there; other buckets are left alone.
 
-    Buckets are changed one after another, each back to where it was by `ossfn buckets rollback`.
+    Buckets are changed one after another; `ossfn buckets rollback` takes one back to where it was.
 
     For example:
 
