@@ -100,6 +100,18 @@ def test_wrong_usage_ends_with_2_and_says_why(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "{}", '{"buckets": [1]}', '{"buckets": [{"name": 1, "region": "", "mode": "", "rules": []}]}'],
+)
+def test_what_is_no_document_of_rules_is_refused_before_anything_changes(tmp_path: Path, document: str) -> None:
+    (tmp_path / "rules.json").write_text(document)
+    result = CliRunner().invoke(app, ["rules", "apply", str(tmp_path / "rules.json")])
+
+    assert result.exit_code == 2
+    assert "is not what `ossfn rules export` prints" in result.stderr
+
+
 @pytest.mark.parametrize("damaged", ["port = ", "port = 'x'", "prot = 1", "sources = 1"])
 def test_a_damaged_configuration_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str) -> None:
     monkeypatch.chdir(tmp_path)

@@ -238,7 +238,7 @@ def _exported(service: Client, name: str) -> dict[str, Any]:
 def _document(file: Path) -> list[dict[str, Any]]:
     try:
         buckets: list[dict[str, Any]] = json.loads(read_input(file))["buckets"]
-        if all(bucket.keys() == {"name", "region", "mode", "rules"} for bucket in buckets):
+        if all(b.keys() == {"name", "region", "mode", "rules"} and isinstance(b["name"], str) for b in buckets):
             return buckets
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
