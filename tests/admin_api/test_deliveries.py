@@ -137,6 +137,11 @@ async def test_redelivery_is_paced(api: Api) -> None:
     assert asyncio.get_running_loop().time() - begun >= 0.2
 
 
+async def test_a_paced_redelivery_keeps_to_its_filter(api: Api) -> None:
+    await api.keep_dead("a")
+    assert await redelivered(api, {"until": 0}, rate=20) == 0
+
+
 async def test_a_slow_pace_bounds_the_call(api: Api) -> None:
     for n in range(3):
         await api.keep_dead(f"{n}")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import Message
 
 from ossfn.adapter.web.admin_api import admin_app
 from ossfn.functions.bundle import ZIPPED_BYTES
@@ -114,6 +115,22 @@ async def test_what_is_not_json_is_refused(api: Api, subtests: pytest.Subtests) 
             answer = await api.http.put("/api/v1/buckets/photos", content=body, headers=headers)
             assert (answer.status_code, problem(answer).code) == (400, "InvalidRequest")
             assert problem(answer).faults[0].field in ("body", "")
+
+
+async def test_a_body_that_ends_too_early_is_a_refusal_and_no_crash(api: Api) -> None:
+    head = {"type": "http", "method": "PUT", "path": "/api/v1/functions/f", "raw_path": b"", "query_string": b""}
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/zip"), (b"content-length", b"9")]
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    await api.app({**head, "headers": headers, "root_path": "", "http_version": "1.1"}, receive, send)
+    assert said[0]["status"] == 400
+    assert not api.functions.list()
 
 
 async def test_half_a_character_is_refused_wherever_it_stands(api: Api) -> None:

@@ -67,7 +67,7 @@ async def test_no_request_makes_it_fail_or_answer_otherwise_than_described(api: 
         "delivery_id": await api.keep_dead("a"),
         "target": "callback:https://hooks.example.com/a?b=c",
     }
-    schema = schemathesis.openapi.from_dict(await api.get("/openapi.json"))
+    schema: Any = schemathesis.openapi.from_dict(await api.get("/openapi.json"))
     # It would send requests to whatever address the function has by then.
     operations = [found.ok() for found in schema.exclude(operation_id="invoke_function").get_all_operations()]
     for operation in operations:
@@ -90,36 +90,34 @@ async def restore(api: Api) -> None:
         assert (await api.http.put(f"/api/v1{path}", json=body)).is_success
 
 
-Send = Callable[[requests.PreparedRequest], httpx.Response]
+Case = schemathesis.Case[Any]
+Send = Callable[[Case], httpx.Response]
 
 
 def sender(http: httpx.AsyncClient) -> Send:
     """What a thread calls to have this event loop, in which the API lives, send a request."""
     loop = asyncio.get_running_loop()
 
-    def send(request: requests.PreparedRequest) -> httpx.Response:
-        asked = http.request(
-            request.method or "", request.url or "", headers=dict(request.headers), content=request.body
-        )
-        return asyncio.run_coroutine_threadsafe(asked, loop).result()
+    def send(case: Case) -> httpx.Response:
+        asked: Any = requests.Request(**case.as_transport_kwargs(base_url="http://localhost:8450")).prepare()
+        answer = http.request(asked.method, asked.url, headers=asked.headers, content=asked.body)
+        return asyncio.run_coroutine_threadsafe(answer, loop).result()
 
     return send
 
 
 def examples(operation: Any, known: dict[str, str], send: Send) -> Callable[[], None]:
     """Asks one operation again and again, half of the time about things that are there."""
-
     cases = st.one_of([operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode])
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck]
     )
     @given(case=cases, about_known=st.booleans())
-    def ask(case: Any, about_known: bool) -> None:
+    def ask(case: Case, about_known: bool) -> None:
         if about_known:
             asked = case.path_parameters or {}
             case.path_parameters = {name: known.get(name, value) for name, value in asked.items()}
-        request = requests.Request(**case.as_transport_kwargs(base_url="http://localhost:8450")).prepare()
-        case.validate_response(send(request), checks=CHECKS)
+        case.validate_response(send(case), checks=CHECKS)
 
     return ask

@@ -124,8 +124,9 @@ async def redeliver_one(delivery_id: str, history: HistoryPart) -> RedeliveredOu
     this = backend.Query(event_id=record.event_id, rule=record.rule, target=record.target)
     made = await history.redeliver(this, limit=1)
     if not made:
+        why = "was sent again already" if record.state == "dead" else f"is {record.state}"
         advice = "Only dead letters are sent again, each once."
-        raise ApiError(409, "NotDead", f"Delivery {delivery_id} is {record.state}, or was sent again.", advice=advice)
+        raise ApiError(409, "NotDead", f"Delivery {delivery_id} {why}.", advice=advice)
     return RedeliveredOut(matched=made, redelivered=made)
 
 
@@ -151,7 +152,7 @@ async def _redeliver(history: History, query: backend.Query, limit: int, rate: f
     if rate is None:
         return await history.redeliver(query, limit=limit)
     # What fails again while this call lasts is not sent a third time by it.
-    query = replace(query, until=min(query.until or inf, time.time()))
+    query = replace(query, until=min(inf if query.until is None else query.until, time.time()))
     limit = min(limit, max(1, int(rate * _MOST_SECONDS)))
     step = max(1, round(rate / 10))
     made = await history.redeliver(query, limit=min(step, limit))

@@ -64,12 +64,11 @@ async def explain(
     event_id: Annotated[str, Query(description="In place of the other three: an event that came in.")] = "",
 ) -> ExplanationOut | HappenedOut:
     """Either what would happen (`bucket`, `key`, `event`) or what did (`event_id`)."""
-    asked_for_rules = bool(bucket and event and key is not None)
-    if asked_for_rules == bool(event_id):
-        raise ApiError(400, "InvalidRequest", "Give bucket, key and event, or event_id alone.", field="query")
-    if event_id:
+    if event_id and not bucket and not event and key is None:
         return await _happened(history, event_id)
-    return _explanation(registry.explain(bucket, key or "", event))
+    if bucket and event and key is not None and not event_id:
+        return _explanation(registry.explain(bucket, key, event))
+    raise ApiError(400, "InvalidRequest", "Give bucket, key and event, or event_id alone.", field="query")
 
 
 def _explanation(explained: Explanation) -> ExplanationOut:

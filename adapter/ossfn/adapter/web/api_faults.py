@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import Field, field_validator
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -105,6 +106,7 @@ def answer_faults(app: FastAPI) -> None:
         ApiError: lambda _, error: refusal(error.status, [error.fault]),
         RequestValidationError: lambda _, error: invalid_request(error.errors()),
         HTTPException: _http,
+        ClientDisconnect: lambda _, __: simple(400, "InvalidRequest", "The connection ended before the body did."),
         BackendUnavailable: lambda _, error: _unavailable(str(error), error.retry_after_seconds),
         FunctionError: _function_error,
         registry.RegistryError: _registry_error,
@@ -175,6 +177,8 @@ def _registry_error(_: Request, error: registry.RegistryError) -> Response:
             advice = "`users` lists them; a bucket or a function is deleted with them by ?cascade=true."
             fault = Fault(code=error.code, message=str(error), advice=advice)
             return refusal(error.status, [fault], users=error.users)
+        case registry.NoSuchBucket():
+            return simple(error.status, error.code, str(error), "PUT /api/v1/buckets/{bucket} makes one.")
         case registry.RegistryUnavailable():
             return _unavailable(str(error), _RETRY_AFTER_SECONDS)
         case _:

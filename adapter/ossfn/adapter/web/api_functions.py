@@ -82,7 +82,8 @@ async def delete_function(name: str, functions: FunctionsPart, registry: Registr
     users = [f"{bucket}/{rule.name}" for bucket, rule in await asyncio.to_thread(registry.triggers_of, name)]
     if users and not cascade:
         raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
-    await asyncio.to_thread(registry.drop_triggers_of, name, actor=ACTOR)
+    if cascade:
+        await asyncio.to_thread(registry.drop_triggers_of, name, actor=ACTOR)
     await functions.remove(name)
 
 

@@ -27,6 +27,7 @@ from ossfn.adapter.web.api_rule_shapes import (
     rule_out,
     rules_out,
 )
+from ossfn.trigger_registry.editing import rule_of
 from ossfn.trigger_registry.errors import NoSuchBucket, NoSuchCallback, NoSuchRule, PreconditionFailed, RuleExists
 from ossfn.trigger_registry.registry import Registry
 
@@ -102,8 +103,9 @@ def add_rule(bucket: str, body: RuleIn, registry: RegistryPart, response: Respon
 @router.get("/buckets/{bucket}/rules/{name}")
 def get_rule(bucket: str, name: str, registry: RegistryPart, response: Response) -> RuleOut:
     """One rule."""
-    tag(response, registry.bucket(bucket))
-    return rule_out(registry.rule(bucket, name))
+    now = registry.bucket(bucket)
+    tag(response, now)
+    return rule_out(rule_of(now, name))
 
 
 @router.put("/buckets/{bucket}/rules/{name}", responses={201: {"model": RuleOut}})
@@ -129,7 +131,7 @@ def put_rule(
     if is_new:
         _created(response, f"/api/v1/buckets/{quote(bucket)}/rules/{quote(name)}")
     tag(response, now)
-    return rule_out(next(rule for rule in now.rules if rule.name == name))
+    return rule_out(rule_of(now, name))
 
 
 @router.delete("/buckets/{bucket}/rules/{name}", status_code=204)

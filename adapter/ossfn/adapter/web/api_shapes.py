@@ -15,7 +15,7 @@ _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 class Shape(BaseModel):
     """The base of everything that goes in or out as JSON."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 def rfc3339(at: float) -> str:
