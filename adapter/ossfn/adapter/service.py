@@ -107,7 +107,9 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         )
         await _run(stack, dispatcher.run(), stop=dispatcher.stop)
         await _run(stack, _refresh(registry))
-        await _run(stack, _clean_up(backend, settings.retention_days * 86400))
+        # Never sooner than a repeated event must be known as one.
+        keep = max(settings.retention_days * 86400, settings.duplicate_window_seconds)
+        await _run(stack, _clean_up(backend, keep))
         ingest = Ingest(backend, registry.match, clock=time.time, new_id=new_event_id)
         yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, _senders(settings))
 
@@ -190,12 +192,10 @@ async def _refresh(registry: Registry) -> None:
 
 async def _clean_up(backend: Backend, keep_seconds: float) -> None:
     """Forget old events a few at a time, so that ingest never waits behind it."""
-    pause = 60.0
     while True:
-        await asyncio.sleep(pause)
         try:
             forgotten = await backend.clean_up(delivered_before=time.time() - keep_seconds, limit=500)
         except BackendUnavailable as fault:
             log.warning("clean_up.failed", reason=str(fault))
             forgotten = 0
-        pause = 0.1 if forgotten else 60.0
+        await asyncio.sleep(0.1 if forgotten else 60.0)
