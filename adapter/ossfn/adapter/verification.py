@@ -24,9 +24,6 @@ from ossfn.trigger_registry.rules import Callback
 
 T = TypeVar("T")
 
-SECONDS = 10.0
-"""What a callback has for its answer, connecting included."""
-
 ASKING_AT_ONCE = 4
 """Changes that wait for callbacks at one time; each holds a thread."""
 
@@ -114,15 +111,21 @@ class CallbackVerification:
         endpoint: Callable[[str], Endpoint],
         history: History,
         handshake: Handshake,
-        grants: Grants | None,
+        grants: Grants | None = None,
+        *,
+        seconds: float = 10.0,
     ) -> None:
-        """To be made on the event loop that the transport and the history belong to; `endpoint` says how to call."""
+        """To be made on the event loop that the transport and the history belong to.
+
+        `endpoint` says how to call a URL; `seconds` is what a callback has for its answer, connecting included.
+        """
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._endpoint = endpoint
         self._history = history
         self._handshake = handshake
         self._grants = grants
+        self._seconds = seconds
         self._places = threading.BoundedSemaphore(ASKING_AT_ONCE)
 
     def verify(self, questions: Collection[Question]) -> Mapping[Question, str]:
@@ -192,7 +195,7 @@ class CallbackVerification:
             body,
         )
         origin = Origin.of(address, guarded=True, tls=endpoint.tls)
-        return await self._transport.exchange(origin, request, Timeouts(*[SECONDS] * 5))
+        return await self._transport.exchange(origin, request, Timeouts(*[self._seconds] * 5))
 
     async def _hold(self, reasons: Mapping[str, str]) -> None:
         for url, reason in reasons.items():
