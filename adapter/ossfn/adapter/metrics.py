@@ -16,6 +16,12 @@ class Metrics:
         self._history = history
         self._all = CollectorRegistry()
         self._attempts = Counter("ossfn_attempts", "Tries, by what followed", ["target", "result"], registry=self._all)
+        self._refused = Counter(
+            "ossfn_ingest_refused",
+            "Notifications not let in, and why",
+            ["source", "reason"],
+            registry=self._all,
+        )
         self._attempt_seconds = self._histogram("ossfn_attempt_seconds", "How long a try took")
         self._delivery_seconds = self._histogram("ossfn_delivery_seconds", "From accepted to delivered")
         self._events = self._gauge("ossfn_events", "Events received, by what became of them", "kind")
@@ -31,6 +37,10 @@ class Metrics:
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(name, text, buckets=_SECONDS, registry=self._all)
+
+    def refused(self, source: str, reason: str) -> None:
+        """A notification was not let in; `source` is empty for one that is not configured."""
+        self._refused.labels(source, reason).inc()
 
     def attempt(self, delivery: Delivery, attempt: Attempt, step: NextStep) -> None:
         """One try has ended."""

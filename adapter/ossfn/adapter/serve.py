@@ -67,7 +67,12 @@ async def serve(settings: Settings) -> None:
 
 def main_app(service: Service) -> Starlette:
     """Ingest, health and metrics, and under everything else the JSON API."""
-    door = IngestDoor(service.ingest, service.senders, body_bytes=service.settings.ingest_body_bytes)
+    door = IngestDoor(
+        service.ingest,
+        service.senders,
+        body_bytes=service.settings.ingest_body_bytes,
+        on_refused=service.metrics.refused,
+    )
     return Starlette(
         routes=[
             door.route,

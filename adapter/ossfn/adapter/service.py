@@ -26,6 +26,7 @@ from ossfn.adapter.targets import Targets
 from ossfn.adapter.transport import KeepAliveTransport
 from ossfn.adapter.verification import CallbackVerification, Grants, Handshake
 from ossfn.adapter.web.ingest_api import Sender
+from ossfn.adapter.web.ingest_auth import Fetch, fetch_through, guard_for
 from ossfn.functions.service import Functions
 from ossfn.trigger_registry.errors import RegistryUnavailable
 from ossfn.trigger_registry.keys import KeyRing
@@ -111,7 +112,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         keep = max(settings.retention_days * 86400, settings.duplicate_window_seconds)
         await _run(stack, _clean_up(backend, keep))
         ingest = Ingest(backend, registry.match, clock=time.time, new_id=new_event_id)
-        yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, _senders(settings))
+        senders = _senders(settings, fetch_through(transport))
+        yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, senders)
 
 
 def new_event_id() -> str:
@@ -136,11 +138,15 @@ def _registry(settings: Settings, functions: Functions, verifier: CallbackVerifi
     )
 
 
-def _senders(settings: Settings) -> dict[str, Sender]:
+def _senders(settings: Settings, fetch: Fetch) -> dict[str, Sender]:
     """The configured sources; on loopback also every dialect by its own name, without a token."""
     own = {
-        name: Sender(Source(name, s.dialect, s.region), s.token.get_secret_value() if s.token else None)
-        for name, s in settings.sources.items()
+        name: Sender(
+            Source(name, source.dialect, source.region),
+            source.token.get_secret_value() if source.token else None,
+            guard_for(source.auth, fetch, time.time),
+        )
+        for name, source in settings.sources.items()
     }
     return ({name: Sender(Source(name, name)) for name in DIALECTS} if settings.on_loopback else {}) | own
 

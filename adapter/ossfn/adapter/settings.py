@@ -4,10 +4,20 @@ import re
 import ssl
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ossfn.adapter.dialects import DIALECTS
@@ -17,6 +27,54 @@ from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.rules import Verification
 
 
+def _checked(secret: SecretStr) -> SecretStr:
+    check_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_checked)]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$")]
+TopicArn = Annotated[
+    str, StringConstraints(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
+]
+
+
+class StandardWebhooksAuth(BaseModel):
+    """Signed by Standard Webhooks, as another ossfn does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["standard-webhooks"]
+    secrets: tuple[WebhookSecret, ...] = Field(min_length=1, description="Secrets (`whsec_…`); any of them will do.")
+
+
+class JdAuth(BaseModel):
+    """Signed by JD Cloud's notification service."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["jd"]
+    certificate_origins: tuple[Origin, ...] = Field(
+        min_length=1, description="Where its certificates may come from: `https://host`, `http://host` if you must."
+    )
+    window_seconds: float = Field(900.0, gt=0, description="How far its Date may be from our clock.")
+
+
+class SnsAuth(BaseModel):
+    """Signed by Amazon SNS; a subscription of one of the topics is confirmed by itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["sns"]
+    topics: tuple[TopicArn, ...] = Field(min_length=1, description="ARNs of the topics that are expected.")
+    origins: tuple[Origin, ...] = Field(
+        (), description="Where certificates and SubscribeURLs may lead beside Amazon: the address of an emulator."
+    )
+
+
+IngestAuth = StandardWebhooksAuth | JdAuth | SnsAuth
+
+
 class SourceSettings(BaseModel):
     """One sender of notifications, `[sources.NAME]`, posting to `/ingest/NAME`."""
 
@@ -24,7 +82,12 @@ class SourceSettings(BaseModel):
 
     dialect: str = Field("auto", description="Notification format: one of the documented dialects, or `auto`.")
     region: str = Field("", description="Region of its buckets, for stores that name none in their records.")
-    token: SecretStr | None = Field(None, description="Bearer token that it must send; none: whoever reaches the port.")
+    token: SecretStr | None = Field(
+        None, description="What it must send as bearer token, or as password of basic authentication."
+    )
+    auth: IngestAuth | None = Field(
+        None, discriminator="kind", description="How it must sign: `standard-webhooks`, `jd` or `sns`."
+    )
 
     @field_validator("dialect")
     @classmethod
@@ -49,7 +112,7 @@ class CallbackSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    secrets: tuple[SecretStr, ...] = Field(
+    secrets: tuple[WebhookSecret, ...] = Field(
         (), max_length=8, description="Standard Webhooks secrets (`whsec_…`); every one signs, so that they can rotate."
     )
     headers: dict[str, SecretStr] = Field({}, description="Headers to send with each delivery.")
@@ -61,13 +124,6 @@ class CallbackSettings(BaseModel):
     timeout_seconds: float | None = Field(
         None, gt=0, le=600, description="Time for one try; none: `callback_timeout_seconds`."
     )
-
-    @field_validator("secrets")
-    @classmethod
-    def _webhook_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for secret in secrets:
-            check_secret(secret.get_secret_value())
-        return secrets
 
     @field_validator("headers")
     @classmethod
@@ -202,10 +258,10 @@ class Settings(BaseSettings):
             return self
         if self.api_token is None:
             raise ValueError(f"listening on {self.host} needs OSSFN_API_TOKEN: without it anybody could change rules")
-        open_sources = [name for name, source in self.sources.items() if source.token is None]
+        open_sources = [name for name, source in self.sources.items() if source.token is None and source.auth is None]
         if open_sources or not self.sources:
             which = ", ".join(open_sources) or "a [sources.NAME] table"
-            raise ValueError(f"listening on {self.host} needs a token for every source; missing: {which}")
+            raise ValueError(f"listening on {self.host} needs a token or auth for every source; missing: {which}")
         return self
 
     @property

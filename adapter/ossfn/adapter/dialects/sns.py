@@ -16,22 +16,30 @@ from ossfn.adapter.dialects.s3_record import Store
 SNS = Store("sns", form_decoded)
 
 
-class _Envelope(msgspec.Struct, frozen=True, rename="pascal"):
+class Envelope(msgspec.Struct, frozen=True, rename="pascal"):
+    """What SNS wraps a message in; the members that only its signature needs may be missing."""
+
     type: str
     message: str = ""
     topic_arn: str = ""
     token: str = ""
     subscribe_url: str = msgspec.field(name="SubscribeURL", default="")
+    message_id: str | None = None
+    subject: str | None = None
+    timestamp: str | None = None
+    signature: str | None = None
+    signature_version: str | None = None
+    signing_cert_url: str | None = msgspec.field(name="SigningCertURL", default=None)
 
 
-_read = msgspec.json.Decoder(_Envelope)
+read_envelope = msgspec.json.Decoder(Envelope)
 
 
 def decode(notification: Notification) -> Decoded | Confirmation:
     """The events inside `Message`, or the subscription to confirm. A body without envelope is raw delivery."""
     if notification.top.Type is UNSET:
         return s3.decode(notification, SNS)
-    envelope = fields(_read, notification.body)
+    envelope = fields(read_envelope, notification.body)
     match envelope.type:
         case "Notification":
             return _message(notification, envelope)
@@ -42,7 +50,7 @@ def decode(notification: Notification) -> Decoded | Confirmation:
     raise NotDecodable("Type", f"no message type of SNS: {envelope.type[:64]!r}")
 
 
-def _message(notification: Notification, envelope: _Envelope) -> Decoded:
+def _message(notification: Notification, envelope: Envelope) -> Decoded:
     try:
         return s3.decode(notifications.read(notification.headers, envelope.message.encode()), SNS)
     except NotDecodable as error:

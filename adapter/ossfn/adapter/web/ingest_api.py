@@ -1,8 +1,6 @@
 """The door that stores knock at: `POST /ingest/{source}`."""
 
-import base64
-import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -13,113 +11,140 @@ from starlette.routing import Route
 from ossfn.adapter.backend import BackendUnavailable
 from ossfn.adapter.dialects import Confirmation, NotDecodable
 from ossfn.adapter.ingest import Ingest, Receipt, Source
+from ossfn.adapter.web.ingest_auth import Guard, Posted, Refused, SnsGuard, carries
 from ossfn.adapter.web.problems import json_response, problem
 
 log = structlog.get_logger()
 
-_METHODS = ("POST", "GET", "HEAD")
+# SNS sends a password only to who asks for it like this.
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="ossfn", Bearer'}
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A configured source and the bearer token it must send (None: whoever reaches the port)."""
+    """A configured source, the token that it must show and the guard that it must pass (None: whoever knocks)."""
 
     source: Source
     token: str | None = None
+    guard: Guard | None = None
 
 
 class IngestDoor:
-    """Lets notifications of known senders in, bounded, and answers as stores expect: 200 means durable."""
+    """Lets notifications of known senders in, bounded, and answers as stores expect: 200 means durable.
 
-    def __init__(self, ingest: Ingest, senders: Mapping[str, Sender], *, body_bytes: int) -> None:
+    `on_refused` hears the source (empty for an unknown one) and the reason of each request that is not let in.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        senders: Mapping[str, Sender],
+        *,
+        body_bytes: int,
+        on_refused: Callable[[str, str], None],
+    ) -> None:
         self._ingest = ingest
         self._senders = senders
         self._body_bytes = body_bytes
+        self._on_refused = on_refused
 
     @property
     def route(self) -> Route:
         """The route to mount."""
-        return Route("/ingest/{source}", self.answer, methods=[*_METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"])
+        return Route("/ingest/{source}", self.answer, methods=["POST", "GET", "HEAD"])
 
     async def answer(self, request: Request) -> Response:
         """One request of a store; MinIO asks with HEAD before it sends anything."""
         name = request.path_params["source"]
+        try:
+            return await self._admit(name, request)
+        except NotDecodable as fault:
+            refused = Refused(400, "not-decodable", fault.reason)
+            return self._refuse(name, refused, place=fault.place)
+        except Refused as refused:
+            return self._refuse(name, refused)
+
+    def _refuse(self, name: str, refused: Refused, **more: str) -> Response:
+        self._on_refused(name if name in self._senders else "", refused.reason)
+        log.warning("notification.refused", source=name, reason=refused.reason, detail=refused.detail, **more)
+        answer = problem(refused.status, refused.reason, refused.detail, **more)
+        answer.headers.update(refused.headers)
+        return answer
+
+    async def _admit(self, name: str, request: Request) -> Response:
         sender = self._senders.get(name)
         if sender is None:
             known = ", ".join(sorted(self._senders))
-            return problem(404, "unknown-source", f"there is no ingest source {name!r}; known: {known}")
-        if not _allowed(request, sender.token):
-            refused = problem(401, "unauthorized", f"source {name!r} needs its bearer token in Authorization")
-            refused.headers["WWW-Authenticate"] = "Bearer"
-            return refused
-        if request.method not in _METHODS:
-            wrong = problem(405, "method-not-allowed", "notifications are sent with POST")
-            wrong.headers["Allow"] = ", ".join(_METHODS)
-            return wrong
+            raise Refused(404, "unknown-source", f"there is no ingest source {name!r}; known: {known}")
+        if sender.token is not None and not carries(request.headers.get("authorization", ""), sender.token):
+            raise Refused(401, "unauthorized", f"source {name!r} needs its token in Authorization", headers=_CHALLENGE)
         if request.method != "POST":
             return json_response(200, {"source": name, "dialect": sender.source.dialect})
-        try:
-            body = await self._body(request)
-        except ClientDisconnect:
-            return problem(400, "incomplete", "the connection ended before the body did")
-        if body is None:
-            return problem(
-                413,
-                "too-large",
-                f"a notification may have {self._body_bytes} bytes at most; send fewer records at a time",
-            )
-        return await self._accept(sender.source, request, body)
+        body = await self._body(request)
+        if sender.guard is not None:
+            await sender.guard.check(_posted(request, body))
+        return await self._accept(sender, request, body)
 
-    async def _body(self, request: Request) -> bytes | None:
-        """The body, or None when it is over the cap."""
+    async def _body(self, request: Request) -> bytes:
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self._body_bytes:
-            return None
+            raise self._too_large()
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._body_bytes:
-                return None
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._body_bytes:
+                    raise self._too_large()
+        except ClientDisconnect:
+            raise Refused(400, "incomplete", "the connection ended before the body did") from None
         return bytes(body)
 
-    async def _accept(self, source: Source, request: Request, body: bytes) -> Response:
+    def _too_large(self) -> Refused:
+        detail = f"a notification may have {self._body_bytes} bytes at most; send fewer records at a time"
+        return Refused(413, "too-large", detail)
+
+    async def _accept(self, sender: Sender, request: Request, body: bytes) -> Response:
         try:
-            taken = await self._ingest.accept(source, request.headers, body)
-        except NotDecodable as fault:
-            log.warning("notification.refused", source=source.name, place=fault.place, reason=fault.reason)
-            return problem(400, "not-decodable", fault.reason, place=fault.place)
+            taken = await self._ingest.accept(sender.source, request.headers, body)
         except BackendUnavailable as fault:
-            log.error("notification.not_kept", source=source.name, reason=str(fault))
-            answer = problem(503, "unavailable", f"nothing was kept, send it again: {fault}")
-            answer.headers["Retry-After"] = str(fault.retry_after_seconds)
-            return answer
+            wait = {"Retry-After": str(fault.retry_after_seconds)}
+            raise Refused(503, "unavailable", f"nothing was kept, send it again: {fault}", headers=wait) from fault
         match taken:
             case Confirmation(kind="jd", answer=echo):
                 return Response(echo, media_type="text/plain")
             case Confirmation():
-                log.warning("subscription.to_confirm", source=source.name, topic=taken.topic, url=taken.url)
-                return json_response(200, {"confirm": taken.url, "topic": taken.topic})
+                return await _subscribe(sender, taken)
             case Receipt():
-                return json_response(
-                    200,
-                    {
-                        "events": taken.events,
-                        "deliveries": taken.deliveries,
-                        "duplicates": taken.duplicates,
-                        "ignored": list(taken.ignored),
-                    },
-                )
+                return json_response(200, _told(taken))
 
 
-def _allowed(request: Request, token: str | None) -> bool:
-    """Whether the request carries the source's token: as bearer, or as the password of basic authentication."""
-    if token is None:
-        return True
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except ValueError:
-            return False
-    given = given.removeprefix("Bearer ")  # MinIO puts its own in front of a token that has one
-    return kind.lower() in ("bearer", "basic") and hmac.compare_digest(given.strip().encode(), token.encode())
+def _posted(request: Request, body: bytes) -> Posted:
+    target = request.scope["raw_path"].decode("ascii")
+    if query := request.scope["query_string"].decode("ascii"):
+        target = f"{target}?{query}"
+    return Posted(request.method, target, request.headers, body)
+
+
+async def _subscribe(sender: Sender, asked: Confirmation) -> Response:
+    """Confirm a subscription to SNS where its signature was checked; else leave that to a person."""
+    if isinstance(sender.guard, SnsGuard):
+        await sender.guard.confirm(asked.topic, asked.url)
+        log.info("subscription.confirmed", source=sender.source.name, topic=asked.topic)
+        return json_response(200, {"confirmed": asked.topic})
+    log.warning(
+        "subscription.to_confirm",
+        source=sender.source.name,
+        topic=asked.topic,
+        url=asked.url,
+        advice="if this topic is yours, open the URL, or give the source auth of kind sns with this topic",
+    )
+    return json_response(200, {"confirm": asked.url, "topic": asked.topic})
+
+
+def _told(taken: Receipt) -> dict[str, object]:
+    return {
+        "events": taken.events,
+        "deliveries": taken.deliveries,
+        "duplicates": taken.duplicates,
+        "ignored": list(taken.ignored),
+    }

@@ -1,0 +1,36 @@
+"""What a guard of the ingest door sees of a request, and how it refuses one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A request, as far as any sender signs it."""
+
+    method: str
+    target: str
+    """Path and query as they were sent."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Refused(Exception):
+    """A request that is not let in. `reason` is one of a few words that are counted, `detail` is for people."""
+
+    def __init__(self, status: int, reason: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.headers = headers or {}
+
+
+class Guard(Protocol):
+    """Lets requests of one sender through."""
+
+    async def check(self, posted: Posted) -> None:
+        """Return when it is authentic; raises Refused with 403, or with 503 when that cannot be told at the moment."""
+        ...
