@@ -1,4 +1,4 @@
-"""Power cuts: what was written to the outbox's files and not synced before a kill is taken back, all of it or its end."""
+"""Power cuts: what was written to the outbox's files and not synced before a kill is taken back, all or its end."""
 
 import os
 import random
