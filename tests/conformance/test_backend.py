@@ -253,6 +253,14 @@ async def test_redelivery_makes_a_new_delivery_that_names_the_old(engine: Engine
     assert await balance(backend) == {"delivered": 1, "dead": 2, "pending": 0, "cancelled": 0}
 
 
+async def test_new_deliveries_are_kept_after_a_redelivery(backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    await settle(backend, (await claim(backend))[0], DeadLetter("HTTP 404"), "HTTP 404")
+    assert await backend.redeliver(Query(), limit=10) == 1
+    assert await backend.append([an_entry("function:a"), an_entry("function:b")]) == [True, True]
+    assert len({d.id for d in await claim(backend)}) == 3
+
+
 async def test_cancel_ends_what_waits_but_not_what_is_being_tried(engine: Engine, backend: Backend) -> None:
     await backend.append([an_entry("function:a"), an_entry("function:b")])
     tried = {d.target: d for d in await claim(backend)}
