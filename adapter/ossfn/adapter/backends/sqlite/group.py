@@ -59,7 +59,7 @@ class SqliteGroup:
                     results[i] = None
                 case Call(function):
                     results[i] = function(connection)
-                    outbox.forget()  # it may have made deliveries of its own, with numbers that were next here
+                    self._outbox = None  # it may have made deliveries, with numbers that were next in there
         return [results[i] for i in range(len(work))]
 
     def close(self) -> None:
