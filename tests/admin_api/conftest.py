@@ -133,7 +133,7 @@ async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
         functions = await stack.enter_async_context(Functions(tmp_path))
         registry = a_registry(tmp_path, functions, clock)
         stack.callback(registry.close)
-        app = admin_app(registry=registry, functions=functions, history=backend, token=None)
+        app = admin_app(registry=registry, functions=functions, history=backend)
         http = await stack.enter_async_context(client(app))
         yield Api(http, app, registry, functions, backend, clock, tmp_path)
 

@@ -11,6 +11,7 @@ from starlette.routing import Mount
 from starlette.types import Message
 
 from ossfn.adapter.web.admin_api import admin_app
+from ossfn.adapter.web.api_guard import Token
 from ossfn.functions.bundle import ZIPPED_BYTES
 
 from .conftest import Api, client, problem
@@ -21,7 +22,12 @@ TOKEN = "a token, ü"
 @pytest.fixture
 async def guarded(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the same API behind a token, under a name that is not this machine's."""
-    app = admin_app(registry=api.registry, functions=api.functions, history=api.backend, token=TOKEN)
+    app = admin_app(
+        registry=api.registry,
+        functions=api.functions,
+        history=api.backend,
+        tokens=[Token("ann", TOKEN), Token("eve", "read", may_write=False)],
+    )
     async with client(app, base_url="http://ossfn.example.com") as http:
         yield http
 
@@ -40,6 +46,24 @@ async def test_without_its_token_nothing_is_answered(guarded: httpx.AsyncClient,
 async def test_with_its_token_any_host_is_answered(guarded: httpx.AsyncClient) -> None:
     headers = {b"Authorization": f"bearer  {TOKEN}".encode("latin-1"), b"Origin": b"https://elsewhere.example.com"}
     assert (await guarded.get("/api/v1/stats", headers=headers)).status_code == 200
+
+
+async def test_a_token_that_may_only_read_changes_nothing(guarded: httpx.AsyncClient, api: Api) -> None:
+    eve = {"Authorization": "Bearer read"}
+    assert (await guarded.get("/api/v1/buckets", headers=eve)).status_code == 200
+    for method, path in (("PUT", "/buckets/photos"), ("DELETE", "/buckets/photos"), ("POST", "/deliveries:redeliver")):
+        answer = await guarded.request(method, f"/api/v1{path}", json={}, headers=eve)
+        assert (answer.status_code, problem(answer).code) == (403, "ReadOnlyToken")
+    assert api.registry.buckets() == []
+
+
+async def test_the_history_names_the_token(guarded: httpx.AsyncClient, api: Api) -> None:
+    headers = {b"Authorization": f"Bearer {TOKEN}".encode("latin-1")}
+    await guarded.put("/api/v1/buckets/photos", json={"owner": "ann"}, headers=headers)
+    assert [change.actor for change in api.registry.history("photos")] == ["ann"]
+    taken = await guarded.put("/api/v1/buckets/photos", json={"owner": "bob"}, headers=headers)
+    assert (taken.status_code, problem(taken).code) == (409, "BucketAlreadyExists")
+    assert api.registry.bucket("photos").owner == "ann"
 
 
 async def test_this_machine_is_answered_by_its_own_names(api: Api, subtests: pytest.Subtests) -> None:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from ossfn.adapter.service import Service, running
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.web.admin_api import admin_app
+from ossfn.adapter.web.api_guard import Token
 from ossfn.adapter.web.grant_api import grant_route
 from ossfn.adapter.web.health import health_routes
 from ossfn.adapter.web.ingest_api import IngestDoor
@@ -84,13 +85,20 @@ def main_app(service: Service) -> Starlette:
 
 
 def _json_api(service: Service) -> ASGIApp:
-    token = service.settings.api_token
     return admin_app(
         registry=service.registry,
         functions=service.functions,
         history=service.backend,
-        token=token.get_secret_value() if token else None,
+        tokens=_tokens(service.settings),
     )
+
+
+def _tokens(settings: Settings) -> list[Token]:
+    named = [
+        Token(name, known.token.get_secret_value(), known.scope == "write")
+        for name, known in settings.api_tokens.items()
+    ]
+    return [*([Token("api", settings.api_token.get_secret_value())] if settings.api_token else []), *named]
 
 
 def notification_app(service: Service) -> Starlette:

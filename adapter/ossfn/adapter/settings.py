@@ -154,6 +154,15 @@ class CallbackSettings(BaseModel):
         return context
 
 
+class ApiTokenSettings(BaseModel):
+    """One bearer token for the JSON API, `[api_tokens.NAME]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: SecretStr = Field(min_length=1, description="What is sent as `Authorization: Bearer …`.")
+    scope: Literal["read", "write"] = Field("read", description="`read`: GET only; `write`: everything.")
+
+
 class Settings(BaseSettings):
     """The whole configuration, frozen. Without any, everything works at once on loopback."""
 
@@ -177,7 +186,12 @@ class Settings(BaseSettings):
     )
     registry_url: str = Field("", description="Where rules are kept; empty: `registry.db` in the data directory.")
     backend_url: str = Field("", description="Where deliveries are kept; empty: `outbox.db` in the data directory.")
-    api_token: SecretStr | None = Field(None, description="Bearer token for the JSON API; none: loopback only.")
+    api_token: SecretStr | None = Field(
+        None, min_length=1, description="Bearer token for the JSON API; none: loopback only."
+    )
+    api_tokens: dict[str, ApiTokenSettings] = Field(
+        {}, description="Further bearer tokens for the JSON API by name, which stands in the history."
+    )
     limits: Limits = Field(Limits(), description="Limits on rules, where they are to differ from the documented ones.")
     sources: dict[str, SourceSettings] = Field(
         {}, description="Senders of notifications by name; none: `auto`, loopback only."
@@ -256,7 +270,7 @@ class Settings(BaseSettings):
     def _safe_to_listen(self) -> Self:
         if self.on_loopback:
             return self
-        if self.api_token is None:
+        if self.api_token is None and not self.api_tokens:
             raise ValueError(f"listening on {self.host} needs OSSFN_API_TOKEN: without it anybody could change rules")
         open_sources = [name for name, source in self.sources.items() if source.token is None and source.auth is None]
         if open_sources or not self.sources:

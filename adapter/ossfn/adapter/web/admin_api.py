@@ -1,5 +1,6 @@
 """The JSON API under `/api/v1`: everything a person, a script or the console may ask of a running service."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp
 from ossfn.adapter.backend import History
 from ossfn.adapter.web import api_deliveries, api_explain, api_functions, api_rules, api_targets
 from ossfn.adapter.web.api_faults import Problem, answer_faults
-from ossfn.adapter.web.api_guard import Guard
+from ossfn.adapter.web.api_guard import Guard, Token
 from ossfn.adapter.web.api_parts import Parts
 from ossfn.functions.service import Functions
 from ossfn.trigger_registry.registry import Registry
@@ -20,8 +21,8 @@ _PROBLEM = {
 }
 
 
-def admin_app(*, registry: Registry, functions: Functions, history: History, token: str | None) -> ASGIApp:
-    """The API as an ASGI app. With a token every request must bear it; without, only this machine is answered."""
+def admin_app(*, registry: Registry, functions: Functions, history: History, tokens: Sequence[Token] = ()) -> ASGIApp:
+    """The API as an ASGI app. With tokens every request must bear one; without, only this machine is answered."""
     app = FastAPI(
         title="ossfn",
         openapi_url="/api/v1/openapi.json",
@@ -37,7 +38,7 @@ def admin_app(*, registry: Registry, functions: Functions, history: History, tok
     app.state.routes = [route for router in routers for route in router.routes]
     answer_faults(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way that FastAPI documents
-    return Guard(app, token=token)
+    return Guard(app, tokens=tokens)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

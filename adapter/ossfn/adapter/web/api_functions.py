@@ -23,7 +23,7 @@ from ossfn.adapter.web.api_function_shapes import (
 )
 from ossfn.adapter.web.api_guard import ZIP, media_type
 from ossfn.adapter.web.api_invoke import Invocation, invoke
-from ossfn.adapter.web.api_parts import ACTOR, FunctionsPart, RegistryPart
+from ossfn.adapter.web.api_parts import Caller, FunctionsPart, RegistryPart
 from ossfn.functions.config import RemoteConfig
 from ossfn.trigger_registry.errors import InUse
 
@@ -59,16 +59,17 @@ async def put_function(
     request: Request,
     options: Annotated[DeployOptions, Query()],
     functions: FunctionsPart,
+    caller: Caller,
     response: Response,
 ) -> FunctionOut:
     """Deploy a zip as the next version, which serves once this is answered; or name a function that runs elsewhere."""
     is_new = all(each.name != name for each in functions.list())
     body = await request.body()
     if media_type(request.headers) == ZIP:
-        await functions.deploy(name, body, options.options(), actor=ACTOR)
+        await functions.deploy(name, body, options.options(), actor=caller)
     else:
         remote: dict[str, Any] = options.options() | _json_object(body)
-        await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=ACTOR)
+        await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=caller)
     if is_new:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/functions/{quote(name)}"
@@ -76,14 +77,16 @@ async def put_function(
 
 
 @router.delete("/{name}", status_code=204)
-async def delete_function(name: str, functions: FunctionsPart, registry: RegistryPart, cascade: bool = False) -> None:
+async def delete_function(
+    name: str, functions: FunctionsPart, registry: RegistryPart, caller: Caller, cascade: bool = False
+) -> None:
     """Remove a function with its versions and logs; with `cascade` also the rules that call it."""
     functions.get(name)
     users = [f"{bucket}/{rule.name}" for bucket, rule in await asyncio.to_thread(registry.triggers_of, name)]
     if users and not cascade:
         raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
     if cascade:
-        await asyncio.to_thread(registry.drop_triggers_of, name, actor=ACTOR)
+        await asyncio.to_thread(registry.drop_triggers_of, name, actor=caller)
     await functions.remove(name)
 
 

@@ -2,6 +2,8 @@
 
 import hmac
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -18,31 +20,59 @@ ZIP = "application/zip"
 _JSON_OR_ZIP = re.compile(r"application/(zip|json|[^/]+\+json)")
 
 
-class Guard:
-    """In front of the API: lets in who bears the token, or without one this machine's own programs and pages."""
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Somebody whom the API knows."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+    name: str
+    """Who made a change, in the history."""
+    secret: str = field(repr=False)
+    may_write: bool = True
+
+
+NOBODY = Token("api", "")
+"""Whoever asks where no token is needed."""
+
+
+class Guard:
+    """In front of the API: lets in who bears a token, or when there is none this machine's own programs and pages."""
+
+    def __init__(self, app: ASGIApp, *, tokens: Sequence[Token]) -> None:
         self._app = app
-        self._token = token
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         headers = Headers(scope=scope)
-        refused = self._stranger(headers) or _unreadable(headers)
-        if refused is not None:
+        caller = self._bearer(headers) if self._tokens else NOBODY
+        refused = _stranger(caller, headers, scope["method"]) or _unreadable(headers)
+        if refused is None and caller is not None:
+            known = {**scope, "state": {**scope.get("state", {}), "caller": caller.name}}
+            await self._app(known, _bounded(receive, _most(headers)), send)
+        elif refused is not None:
             await refused(scope, receive, send)
-        else:
-            await self._app(scope, _bounded(receive, _most(headers)), send)
 
-    def _stranger(self, headers: Headers) -> Response | None:
-        if self._token is None:
-            return _foreign(headers)
+    def _bearer(self, headers: Headers) -> Token | None:
         kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode()):
+        secret = given.strip().encode()
+        if kind.lower() != "bearer" or not secret:
             return None
-        answer = simple(401, "Unauthorized", "The API needs its token.", "Send it as `Authorization: Bearer TOKEN`.")
+        # Every token is compared, so that the time it takes says nothing.
+        found = [token for token in self._tokens if hmac.compare_digest(secret, token.secret.encode())]
+        return found[0] if found else None
+
+
+def _stranger(caller: Token | None, headers: Headers, method: str) -> Response | None:
+    if caller is NOBODY:
+        return _foreign(headers)
+    if caller is None:
+        answer = simple(401, "Unauthorized", "The API needs a token.", "Send it as `Authorization: Bearer TOKEN`.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
+    if method not in ("GET", "HEAD") and not caller.may_write:
+        advice = "Use a token whose scope is write."
+        return simple(403, "ReadOnlyToken", f"The token {caller.name} may read, not change anything.", advice)
+    return None
 
 
 def _foreign(headers: Headers) -> Response | None:

@@ -9,9 +9,6 @@ from ossfn.adapter.backend import History
 from ossfn.functions.service import Functions
 from ossfn.trigger_registry.registry import Registry
 
-ACTOR = "api"
-"""Who the registry's history names for a change made here."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -36,6 +33,14 @@ async def _history(request: Request) -> History:
     parts: Parts = request.app.state.parts
     return parts.history
 
+
+async def _caller(request: Request) -> str:
+    caller: str = request.state.caller
+    return caller
+
+
+Caller = Annotated[str, Depends(_caller)]
+"""The name of the token that the request bears: who made a change, in the history."""
 
 RegistryPart = Annotated[Registry, Depends(_registry)]
 """Waits for a disk, but for reads of buckets and rules: call it from plain `def` routes, which run in threads."""

@@ -110,6 +110,8 @@ class BucketIn(Shape):
 
     region: str | None = None
     mode: Mode | None = None
+    owner: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Whose S3 access keys may use it; once said it stays."""
 
 
 class BucketOut(Shape):
@@ -119,7 +121,7 @@ class BucketOut(Shape):
     region: str
     mode: Mode
     owner: str
-    """Whose S3 access key made it; empty: anyone's."""
+    """Whose S3 access keys may use it; empty: anyone's."""
     generation: int
     """Grows with every change; the `ETag`."""
     rule_count: int

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Response
 
 from ossfn.adapter.web.api_faults import ApiError
-from ossfn.adapter.web.api_parts import ACTOR, RegistryPart
+from ossfn.adapter.web.api_parts import Caller, RegistryPart
 from ossfn.adapter.web.api_preconditions import IfMatch, IfNoneMatch, tag
 from ossfn.adapter.web.api_rule_shapes import (
     BucketIn,
@@ -33,6 +33,10 @@ from ossfn.trigger_registry.registry import Registry
 
 router = APIRouter(prefix="/api/v1", tags=["rules"])
 
+StoreUnverified = Annotated[
+    bool, Query(description="Keep rules whose callbacks do not agree to get events; these callbacks are paused.")
+]
+
 
 @router.get("/buckets")
 def list_buckets(registry: RegistryPart) -> BucketsOut:
@@ -53,14 +57,17 @@ def put_bucket(
     bucket: str,
     body: BucketIn,
     registry: RegistryPart,
+    caller: Caller,
     response: Response,
     generation: IfMatch,
     if_none_match: IfNoneMatch = None,
 ) -> BucketOut:
-    """Register a bucket, or change its region or mode."""
+    """Register a bucket, or change what is given of it."""
     is_new = not _has_bucket(registry, bucket)
     expected = 0 if if_none_match else generation
-    now = registry.put_bucket(bucket, actor=ACTOR, region=body.region, mode=body.mode, if_generation=expected)
+    now = registry.put_bucket(
+        bucket, actor=caller, region=body.region, mode=body.mode, owner=body.owner, if_generation=expected
+    )
     if is_new:
         _created(response, f"/api/v1/buckets/{quote(bucket)}")
     tag(response, now)
@@ -68,9 +75,11 @@ def put_bucket(
 
 
 @router.delete("/buckets/{bucket}", status_code=204)
-def delete_bucket(bucket: str, registry: RegistryPart, generation: IfMatch, cascade: bool = False) -> None:
+def delete_bucket(
+    bucket: str, registry: RegistryPart, caller: Caller, generation: IfMatch, cascade: bool = False
+) -> None:
     """Forget a bucket, with `cascade` also one that still has rules. Its history stays."""
-    registry.delete_bucket(bucket, actor=ACTOR, cascade=cascade, if_generation=generation)
+    registry.delete_bucket(bucket, actor=caller, cascade=cascade, if_generation=generation)
 
 
 @router.get("/buckets/{bucket}/rules")
@@ -82,18 +91,36 @@ def list_rules(bucket: str, registry: RegistryPart, response: Response) -> Rules
 
 
 @router.put("/buckets/{bucket}/rules")
-def put_rules(bucket: str, body: RulesIn, registry: RegistryPart, response: Response, generation: IfMatch) -> RulesOut:
+def put_rules(
+    bucket: str,
+    body: RulesIn,
+    registry: RegistryPart,
+    caller: Caller,
+    response: Response,
+    generation: IfMatch,
+    store_unverified: StoreUnverified = False,
+) -> RulesOut:
     """Replace all rules of a bucket."""
     rules = [rule.rule() for rule in body.rules]
-    now = registry.put_rules(bucket, rules, actor=ACTOR, if_generation=generation)
+    now = registry.put_rules(bucket, rules, actor=caller, if_generation=generation, store_unverified=store_unverified)
     tag(response, now)
     return rules_out(now)
 
 
 @router.post("/buckets/{bucket}/rules", status_code=201)
-def add_rule(bucket: str, body: RuleIn, registry: RegistryPart, response: Response, generation: IfMatch) -> RuleOut:
+def add_rule(
+    bucket: str,
+    body: RuleIn,
+    registry: RegistryPart,
+    caller: Caller,
+    response: Response,
+    generation: IfMatch,
+    store_unverified: StoreUnverified = False,
+) -> RuleOut:
     """Add a rule behind the others."""
-    now = registry.put_rule(bucket, body.rule(), actor=ACTOR, if_generation=generation, create=True)
+    now = registry.put_rule(
+        bucket, body.rule(), actor=caller, if_generation=generation, store_unverified=store_unverified, create=True
+    )
     added = now.rules[-1]
     _created(response, f"/api/v1/buckets/{quote(bucket)}/rules/{quote(added.name)}")
     tag(response, now)
@@ -114,9 +141,11 @@ def put_rule(
     name: str,
     body: RuleIn,
     registry: RegistryPart,
+    caller: Caller,
     response: Response,
     generation: IfMatch,
     if_none_match: IfNoneMatch = None,
+    store_unverified: StoreUnverified = False,
 ) -> RuleOut:
     """Replace a rule in its place, or add it behind the others."""
     if body.name not in ("", name):
@@ -125,7 +154,14 @@ def put_rule(
     is_new = not _has_rule(registry, bucket, name)
     create = True if if_none_match else None
     try:
-        now = registry.put_rule(bucket, body.rule(name), actor=ACTOR, if_generation=generation, create=create)
+        now = registry.put_rule(
+            bucket,
+            body.rule(name),
+            actor=caller,
+            if_generation=generation,
+            create=create,
+            store_unverified=store_unverified,
+        )
     except RuleExists as error:
         raise PreconditionFailed(str(error)) from error
     if is_new:
@@ -135,9 +171,11 @@ def put_rule(
 
 
 @router.delete("/buckets/{bucket}/rules/{name}", status_code=204)
-def delete_rule(bucket: str, name: str, registry: RegistryPart, response: Response, generation: IfMatch) -> None:
+def delete_rule(
+    bucket: str, name: str, registry: RegistryPart, caller: Caller, response: Response, generation: IfMatch
+) -> None:
     """Take one rule away."""
-    tag(response, registry.delete_rule(bucket, name, actor=ACTOR, if_generation=generation))
+    tag(response, registry.delete_rule(bucket, name, actor=caller, if_generation=generation))
 
 
 @router.get("/buckets/{bucket}/history")
@@ -148,10 +186,10 @@ def get_history(bucket: str, registry: RegistryPart, limit: Annotated[int, Query
 
 @router.post("/buckets/{bucket}:rollback")
 def rollback_bucket(
-    bucket: str, body: RollbackIn, registry: RegistryPart, response: Response, generation: IfMatch
+    bucket: str, body: RollbackIn, registry: RegistryPart, caller: Caller, response: Response, generation: IfMatch
 ) -> BucketOut:
     """Put the rules and the mode of an earlier generation again, as a new one."""
-    now = registry.rollback(bucket, body.generation, actor=ACTOR, if_generation=generation)
+    now = registry.rollback(bucket, body.generation, actor=caller, if_generation=generation)
     tag(response, now)
     return bucket_out(now)
 
@@ -169,19 +207,21 @@ def get_callback(name: str, registry: RegistryPart) -> CallbackOut:
 
 
 @router.put("/callbacks/{name}", tags=["callbacks"], responses={201: {"model": CallbackOut}})
-def put_callback(name: str, body: CallbackIn, registry: RegistryPart, response: Response) -> CallbackOut:
+def put_callback(
+    name: str, body: CallbackIn, registry: RegistryPart, caller: Caller, response: Response
+) -> CallbackOut:
     """Register addresses under a name, or change them; rules that use it follow at once."""
     is_new = not _has_callback(registry, name)
-    now = registry.put_callback(name, body.urls, region=body.region, actor=ACTOR)
+    now = registry.put_callback(name, body.urls, region=body.region, actor=caller)
     if is_new:
         _created(response, f"/api/v1/callbacks/{quote(name)}")
     return callback_out(now)
 
 
 @router.delete("/callbacks/{name}", tags=["callbacks"], status_code=204)
-def delete_callback(name: str, registry: RegistryPart) -> None:
+def delete_callback(name: str, registry: RegistryPart, caller: Caller) -> None:
     """Forget a named callback that no rule uses."""
-    registry.delete_callback(name, actor=ACTOR)
+    registry.delete_callback(name, actor=caller)
 
 
 def _created(response: Response, location: str) -> None:
