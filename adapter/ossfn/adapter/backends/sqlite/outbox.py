@@ -31,6 +31,10 @@ class Outbox:
         self._lease = lease_seconds
         self._window = duplicate_window_seconds
         self._targets: dict[str, int] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Look again which numbers are free: something else has made rows."""
         self._next_event = self._next("events")
         self._next_delivery = self._next("deliveries")
 
