@@ -206,7 +206,8 @@ def _function_error(_: Request, error: FunctionError) -> Response:
             faults = [Fault(code=error.code, message=f.message, field=f.field) for f in error.faults]
             return refusal(error.status, faults)
         case DeployRefused():
-            return refusal(error.status, [Fault(code=error.code, message=error.reason)], tail=error.tail)
+            fault = Fault(code=error.code, message=error.reason, advice="`tail` holds what it wrote last.")
+            return refusal(error.status, [fault], tail=error.tail)
         case _:
             return simple(error.status, error.code, str(error))
 
