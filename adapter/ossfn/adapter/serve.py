@@ -21,6 +21,7 @@ from ossfn.adapter.service import Service, running
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.web.admin_api import admin_app
 from ossfn.adapter.web.api_guard import Token
+from ossfn.adapter.web.bounded_http import bounded_http
 from ossfn.adapter.web.grant_api import grant_route
 from ossfn.adapter.web.health import health_routes
 from ossfn.adapter.web.ingest_api import IngestDoor
@@ -30,8 +31,8 @@ from ossfn.trigger_registry.s3_api import ENDPOINT_HOSTS, s3_app
 class _Server(uvicorn.Server):
     """One of several servers in a process: signals are ours to hear; `ready` is set once it accepts."""
 
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(_config(app))
+    def __init__(self, app: Starlette, http: type[asyncio.Protocol]) -> None:
+        super().__init__(_config(app, http))
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -53,7 +54,8 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as service:
         sockets = [_listen(settings.host, port) for port in (settings.port, settings.s3_port)]
-        servers = [_Server(app) for app in (main_app(service), notification_app(service))]
+        http = bounded_http(request_seconds=settings.request_seconds, connections=settings.max_connections)
+        servers = [_Server(app, http) for app in (main_app(service), notification_app(service))]
         tasks = [
             asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, sockets, strict=True)
         ]
@@ -139,8 +141,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _config(app: Starlette, http: type[asyncio.Protocol]) -> uvicorn.Config:
     return uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, http="httptools", ws="none",
+        app, lifespan="off", log_config=None, access_log=False, server_header=False, http=http, ws="none",
         timeout_graceful_shutdown=10,
     )  # fmt: skip

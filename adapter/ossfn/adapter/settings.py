@@ -197,6 +197,10 @@ class Settings(BaseSettings):
         {}, description="Senders of notifications by name; none: `auto`, loopback only."
     )
     ingest_body_bytes: int = Field(6 * 1024 * 1024, gt=0, description="Largest notification taken, in bytes.")
+    request_seconds: float = Field(
+        30.0, gt=0, description="Time for a client to send its request; 16 KiB of body give it a second more."
+    )
+    max_connections: int = Field(500, gt=0, description="Connections taken at a time, on each port.")
     cloudevents: Literal["safe", "strict"] = Field(
         "safe",
         description="`safe`: ids unique per record, subject decoded; `strict`: the CNCF table to the letter.",

@@ -1,0 +1,80 @@
+"""uvicorn's HTTP/1.1 for strangers: a client must send its request in time, and there are only so many at once."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_LEAST_BYTES_A_SECOND = 16 * 1024
+"""A large body gives its client more time, as long as it comes at this rate."""
+
+_ANSWER = "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: 0\r\n{}\r\n"
+_TOO_MANY = _ANSWER.format(503, "Service Unavailable", "retry-after: 1\r\n").encode()
+_TOO_SLOW = _ANSWER.format(408, "Request Timeout", "").encode()
+
+
+def bounded_http(*, request_seconds: float, connections: int) -> type[asyncio.Protocol]:
+    """A protocol for `uvicorn.Config(http=…)`.
+
+    It ends a connection on which no whole request came within `request_seconds`, and one second more for each 16 KiB.
+    """
+
+    class Bounded(_BoundedHttp):
+        _request_seconds = request_seconds
+        _connections = connections
+
+    return Bounded
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """Between requests uvicorn's own keep-alive time-out watches; before and within one, this does."""
+
+    _request_seconds: float
+    _connections: int
+    _watch: asyncio.TimerHandle | None = None
+    _began = 0.0
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > self._connections:
+            transport.write(_TOO_MANY)
+            transport.close()
+        else:
+            self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._begin()
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._end()
+        super().on_message_complete()
+
+    def _begin(self) -> None:
+        self._end()
+        self._began, self._received = self.loop.time(), 0
+        self._look_again()
+
+    def _end(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def _look_again(self) -> None:
+        due = self._began + self._request_seconds + self._received / _LEAST_BYTES_A_SECOND
+        if self.flow.read_paused:  # we are slow, not the client
+            due = max(due, self.loop.time() + 1)
+        if due > self.loop.time():
+            self._watch = self.loop.call_at(due, self._look_again)
+            return
+        if self.cycle is None or not self.cycle.response_started:
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
