@@ -16,6 +16,7 @@ from ossfn.adapter.web.problems import json_response, problem
 
 log = structlog.get_logger()
 
+_TAKEN = ("POST", "GET", "HEAD")
 # SNS sends a password only to who asks for it like this.
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="ossfn", Bearer'}
 
@@ -51,7 +52,8 @@ class IngestDoor:
     @property
     def route(self) -> Route:
         """The route to mount."""
-        return Route("/ingest/{source}", self.answer, methods=["POST", "GET", "HEAD"])
+        # What it does not take, it must refuse itself: else the next door would, which knows no /ingest.
+        return Route("/ingest/{source}", self.answer, methods=[*_TAKEN, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
     async def answer(self, request: Request) -> Response:
         """One request of a store; MinIO asks with HEAD before it sends anything."""
@@ -72,6 +74,8 @@ class IngestDoor:
         return answer
 
     async def _admit(self, name: str, request: Request) -> Response:
+        if request.method not in _TAKEN:
+            raise Refused(405, "method", "notifications come by POST", headers={"Allow": ", ".join(_TAKEN)})
         sender = self._senders.get(name)
         if sender is None:
             known = ", ".join(sorted(self._senders))
