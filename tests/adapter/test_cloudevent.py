@@ -51,6 +51,47 @@ def body_of(format_: str, event: ObjectEvent) -> tuple[dict[str, str], bytes]:
     return dict(headers), body
 
 
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"traceparent": PARENT}, {"traceparent": PARENT}),
+        ({"traceparent": PARENT, "tracestate": "a=1,b=2"}, {"traceparent": PARENT, "tracestate": "a=1,b=2"}),
+        ({"traceparent": PARENT, "tracestate": "猫"}, {"traceparent": PARENT}),
+        ({"tracestate": "a=1"}, {}),
+        ({"traceparent": PARENT.upper()}, {}),
+        ({"traceparent": f"{PARENT}-more"}, {}),
+        ({"traceparent": "ff" + PARENT[2:]}, {}),
+        ({"traceparent": PARENT.replace("b7ad6b7169203331", "0" * 16)}, {}),
+    ],
+)
+def test_the_trace_of_the_upload_goes_with_the_event(given: dict[str, str], expected: dict[str, str]) -> None:
+    named = attributes(replace(PUT, metadata=given))
+    assert {name: named[name] for name in ("traceparent", "tracestate") if name in named} == expected
+
+
+@pytest.mark.parametrize("format_", ["structured", "binary"])
+def test_a_trace_passes_through_another_ossfn(format_: str) -> None:
+    headers, body = body_of(format_, replace(PUT, metadata={"traceparent": PARENT, "tracestate": "a=1"}))
+    decoded = decode("cloudevents", headers, body)
+    assert isinstance(decoded, Decoded)
+    metadata = decoded.events[0].metadata
+    assert (metadata["traceparent"], metadata["tracestate"]) == (PARENT, "a=1")
+
+
+def test_the_trace_of_the_request_serves_events_that_name_none() -> None:
+    one, two = (json.loads(bytes(PUT.record)) for _ in range(2))
+    own = PARENT.replace("b7ad", "0000")
+    two["s3"]["object"]["userMetadata"] = {"X-Amz-Meta-Traceparent": own}
+    body = json.dumps({"Records": [one, two]}).encode()
+    for header, expected in ((PARENT, [PARENT, own]), ("nonsense", [None, own])):
+        decoded = decode("auto", {"traceparent": header}, body)
+        assert isinstance(decoded, Decoded)
+        assert [event.metadata.get("traceparent") for event in decoded.events] == expected
+
+
 def test_every_attribute_of_a_captured_put() -> None:
     named = attributes(PUT)
     request_id, digest = str(named.pop("id")).split(".")

@@ -133,7 +133,7 @@ def test_the_number_of_records_is_bounded_and_named() -> None:
 
 
 @pytest.mark.parametrize(("opening", "item"), [(b'{"Records":[', b"1"), (b"[", b"{}"), (b'{"Records":[', b'{"s3":1}')])
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ["auto", "aws", "cloudevents"])
 def test_a_body_of_many_small_values_takes_little_memory(dialect: str, opening: bytes, item: bytes) -> None:
     body = opening + b",".join([item] * (6_000_000 // (len(item) + 1))) + {b"{": b"]}", b"[": b"]"}[opening[:1]]
     tracemalloc.start()

@@ -4,7 +4,7 @@ Built by hand: the record is JSON already, and the SDK takes fifty times as long
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal
 from urllib.parse import quote
@@ -31,6 +31,8 @@ SEQUENCER_WIDTH = 32
 _TYPE = "com.amazonaws.s3."
 _NOT_ENCODED = "!#$&'()*+,/:;<=>?@[\\]^`{|}~-._"
 """HTTP binding 3.1.3.2: of U+0021 to U+007E only `"` and `%` are percent-encoded; all else is."""
+_traceparent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_tracestate = re.compile(r"[ -~]{1,512}").fullmatch
 _plain = re.compile(rf"[{re.escape(_NOT_ENCODED)}0-9A-Za-z]*").fullmatch
 
 
@@ -55,7 +57,17 @@ def attributes(
         named["time"] = event.time
     if event.sequencer:
         named["sequencer"] = event.sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+    if event.metadata:
+        named.update(trace_context(event.metadata))
     return named
+
+
+def trace_context(given: Mapping[str, str]) -> dict[str, str]:
+    """Of headers or metadata `traceparent` and `tracestate`, where they are what W3C Trace Context says."""
+    parent, state = given.get("traceparent", ""), given.get("tracestate", "")
+    if not _traceparent(parent):
+        return {}
+    return {"traceparent": parent, "tracestate": state} if _tracestate(state) else {"traceparent": parent}
 
 
 def structured(named: Attributes, record: bytes) -> bytes:

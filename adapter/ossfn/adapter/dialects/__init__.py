@@ -5,6 +5,9 @@ Pure: no I/O, no clock, no dice. `docs/adding-a-dialect.md` shows how to add a s
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
+from ossfn.adapter.cloudevent import trace_context
 from ossfn.adapter.dialects import aliyun, cloudevents, eventbridge, gcs, jd, notification, s3, seaweedfs, sns, tencent
 from ossfn.adapter.dialects.decoded import Confirmation, Decoded, NotDecodable
 from ossfn.adapter.dialects.detect import detect
@@ -46,4 +49,16 @@ def decode(dialect: str, headers: Mapping[str, str], body: bytes) -> Decoded | C
     if dialect in (AUTO, "jd") and (asked := jd.confirmation(headers, body)):
         return asked
     read = notification.read(headers, body)
-    return _DECODERS[detect(read) if dialect == AUTO else dialect](read)
+    decoded = _DECODERS[detect(read) if dialect == AUTO else dialect](read)
+    return _traced(decoded, trace_context(headers)) if "traceparent" in headers else decoded
+
+
+def _traced(decoded: Decoded | Confirmation, context: Mapping[str, str]) -> Decoded | Confirmation:
+    """With the trace that the notification came in, unless an event's metadata names one of its own."""
+    if isinstance(decoded, Confirmation):
+        return decoded
+    events = (
+        event if "traceparent" in event.metadata else replace(event, metadata={**event.metadata, **context})
+        for event in decoded.events
+    )
+    return Decoded(tuple(events), decoded.ignored)
