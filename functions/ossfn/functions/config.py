@@ -85,8 +85,11 @@ class FunctionConfig(BaseModel):
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$")] | None = None
     """For the command line, when no name is given there."""
     source: Annotated[str, AfterValidator(_path)] = "main.py"
-    entry_point: Annotated[str, Field(pattern=r"^[^\W\d]\w*$")] | None = None
-    """The handler's name; None: the only decorated function of the source file."""
+    entry_point: Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)?$")] | None = None
+    """The handler's name; None: the only decorated function of the source file.
+
+    `file.function` is a JD Cloud function, called with JD's event and context.
+    """
     signature_type: SignatureType | None = None
     """None: as the handler's decorator says."""
     concurrency: Concurrency | None = None

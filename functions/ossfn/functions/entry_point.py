@@ -39,6 +39,8 @@ def find_handler(code: str, config: FunctionConfig) -> Handler:
         functions, kinds = _top_level(ast.parse(code, config.source))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FunctionRefused([Fault(config.source, f"does not compile: {error}")]) from None
+    if config.entry_point and "." in config.entry_point:
+        return _jd_handler(config.entry_point, functions, config)
     entry_point = config.entry_point or _only(list(kinds), list(functions), config.source)
     is_async = isinstance(functions.get(entry_point), ast.AsyncFunctionDef)
     return _handler(entry_point, kinds.get(entry_point), is_async, config.signature_type)
@@ -83,6 +85,16 @@ def _handler(name: str, decorated: Kind | None, is_async: bool, wanted: Signatur
         why = f"functions-framework serves no async {signature_type} handlers, only http and cloudevent ones"
         raise FunctionRefused([Fault("signature_type", why)])
     return Handler(name, signature_type, asgi)
+
+
+def _jd_handler(entry_point: str, functions: dict[str, Definition], config: FunctionConfig) -> Handler:
+    name = entry_point.partition(".")[2]
+    if isinstance(functions.get(name), ast.AsyncFunctionDef):
+        raise FunctionRefused([Fault("entry_point", f"{name} is async; JD Cloud calls def {name}(event, context)")])
+    if config.signature_type not in (None, "http"):
+        why = f"{entry_point} is a JD Cloud function, which has no signature type; leave it out"
+        raise FunctionRefused([Fault("signature_type", why)])
+    return Handler(entry_point, "http", asgi=False)
 
 
 def _imported_names(module: ast.Module) -> dict[str, str]:

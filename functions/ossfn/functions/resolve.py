@@ -22,10 +22,11 @@ ASYNC_REQUESTS = 64
 
 def resolve(number: int, bundle: Bundle, options: Mapping[str, object], *, actor: str, now: float) -> Version:
     """Version `number`, complete; raises FunctionRefused."""
-    config = function_config(bundle.text(CONFIG_FILE), options)
+    config = _with_jd_source(function_config(bundle.text(CONFIG_FILE), options))
     code = bundle.text(config.source)
     if code is None:
-        raise FunctionRefused([Fault("source", f"the bundle has no {config.source}; `source` names another file")])
+        why = f"the bundle has no {config.source}; `source` names another file, entry point `index.handler` one of JD's"
+        raise FunctionRefused([Fault("source", why)])
     handler = find_handler(code, config)
     return Version(
         number=number,
@@ -44,6 +45,12 @@ def resolve(number: int, bundle: Bundle, options: Mapping[str, object], *, actor
         created_at=now,
         actor=actor,
     )
+
+
+def _with_jd_source(config: FunctionConfig) -> FunctionConfig:
+    """The file that JD's `file.function` names."""
+    file, dot, _ = (config.entry_point or "").partition(".")
+    return config.model_copy(update={"source": f"{file}.py"}) if dot else config
 
 
 def _environment(bundle: Bundle) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,11 @@ def test_everything_else_is_what_the_store_said() -> None:
         )  # fmt: skip
         assert (read.etag, read.metadata, read.rule, read.hops) == (event.etag, event.metadata, "r1", 2)
         assert read.record == record
-        assert read.time is None or read.time.tzinfo
+        assert (read.time.timestamp() if read.time else 0) == pytest.approx(seconds(event.time), abs=0.001)
+
+
+def seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp() if time else 0
 
 
 def json_of(event: events.ObjectEvent) -> Any:

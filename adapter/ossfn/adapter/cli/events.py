@@ -1,4 +1,4 @@
-"""`ossfn events …`: send a notification as a store would."""
+"""`ossfn events …`: send a notification as a store would, or make one up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,15 +7,19 @@ from urllib.parse import quote
 import typer
 
 from ossfn.adapter.cli.locate import client
+from ossfn.adapter.cli.made_events import (
+    BucketOption,
+    Event,
+    KeyOption,
+    SizeOption,
+    Store,
+    StoreOption,
+    made_event,
+)
 from ossfn.adapter.cli.printing import Json, say, shown, write_json, write_text
 from ossfn.adapter.cli.reading import header, read_input
 
 app = typer.Typer(no_args_is_help=True, help="Send notifications as a store would.")
-
-
-@app.callback()
-def _events() -> None:
-    """Keep `send` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -48,3 +52,23 @@ def send(
     return typer.echo(
         f"{taken['events']} events, {taken['deliveries']} deliveries, {taken['duplicates']} known already"
     )
+
+
+@app.command()
+def generate(
+    event: Annotated[Event, typer.Option(help="What happened to the object.")] = Event.put,
+    store: StoreOption = Store.minio,
+    bucket: BucketOption = "photos",
+    key: KeyOption = "cats/1.jpg",
+    size: SizeOption = 24576,
+    cloudevent: Annotated[bool, typer.Option("--cloudevent", help="As a function gets it from ossfn.")] = False,
+) -> None:
+    """Print a made-up notification as the store would send it, or the CloudEvent that a function gets of it.
+
+    For example:
+
+    \b
+        ossfn events generate --store ceph --bucket photos --key 'cats/a b.jpg' | ossfn events send -
+        ossfn events generate --event delete --cloudevent > event.json
+    """
+    typer.echo(made_event(event, store, bucket, key, size, notification=not cloudevent))

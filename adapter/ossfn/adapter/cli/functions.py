@@ -1,23 +1,30 @@
 """`ossfn functions …`: deploy an author's folder, see how it does, call it, go back, remove it."""
 
-import tomllib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ossfn.adapter.cli.author import dev, init
+from ossfn.adapter.cli.folders import Folder, find
+from ossfn.adapter.cli.invoke import invoke
 from ossfn.adapter.cli.locate import client
-from ossfn.adapter.cli.printing import Json, local_time, say, shown, write_fields, write_json, write_table, write_text
-from ossfn.adapter.cli.reading import read_input
+from ossfn.adapter.cli.printing import Json, local_time, shown, write_fields, write_json, write_table
 from ossfn.adapter.client import Answer, Client, Query, api
 
 app = typer.Typer(no_args_is_help=True, help="Deploy functions and look after them.")
 
+app.command()(init)
+app.command()(dev)
+app.command()(invoke)
+
 DEPLOY_SECONDS = 900.0
 """For a deploy with its own dependencies, which are installed before it answers."""
-INVOKE_SECONDS = 330.0
-"""A function's longest time-out is 300 s."""
+
+FOLLOW_SECONDS = 0.5
+FOLLOW_LINES = 1000
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the function.")]
 
@@ -26,7 +33,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the function.
 def deploy(
     ctx: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Folder with main.py and maybe functions.toml.")
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder with main.py, or with template.yaml of JD Cloud's sca."),
     ] = None,
     url: Annotated[str | None, typer.Option(help="Address of a function that runs elsewhere, instead of DIR.")] = None,
     name: Annotated[str | None, typer.Option(help="Its name; else the one in DIR/functions.toml.")] = None,
@@ -56,13 +64,15 @@ def deploy(
     options = {"concurrency": concurrency, "timeout_seconds": timeout_seconds, "region": region}
     hosted = {
         "entry_point": entry_point, "signature_type": signature_type, "source": source, "memory_mb": memory_mb,
-        "idle_seconds": idle_seconds, "env": env,
+        "idle_seconds": idle_seconds,
     }  # fmt: skip
     match folder, url:
         case Path(), None:
-            answer = _put_folder(client(ctx), folder, name or _configured_name(folder), {**options, **hosted})
+            found = find(folder, name)
+            said = found.options_under({**options, **hosted}, env or ())
+            answer = _put_folder(client(ctx), _needed(found.name), found, said)
         case None, str():
-            _refuse_hosted_options(hosted)
+            _refuse_hosted_options({**hosted, "env": env})
             answer = _put_url(client(ctx), url, _needed(name), options)
         case _:
             raise typer.BadParameter("give either DIR or --url URL")
@@ -122,6 +132,7 @@ def logs(
     ctx: typer.Context,
     name: Name,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
     """The last lines that a function printed, oldest first.
@@ -130,44 +141,17 @@ def logs(
 
     \b
         ossfn functions logs thumbs -n 20
+        ossfn functions logs thumbs -f
     """
-    answer = client(ctx).get(api("functions", name, "logs"), {"lines": lines})
+    service = client(ctx)
+    answer = service.get(api("functions", name, "logs"), {"lines": lines})
     if as_json:
         return write_json(answer)
-    for line in answer.json()["lines"]:
-        typer.echo(f"{local_time(line['time'])} v{line['version']} {line['stream']:<6} {shown(line['text'])}")
+    seen = _echo_new(answer, [])
+    while follow:
+        time.sleep(FOLLOW_SECONDS)
+        seen = _echo_new(service.get(api("functions", name, "logs"), {"lines": FOLLOW_LINES}), seen)
     return None
-
-
-@app.command()
-def invoke(
-    ctx: typer.Context,
-    name: Name,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CloudEvent, or any JSON; `-` reads standard input.")],
-    as_json: Json = False,
-) -> None:
-    """Call a function with an event from a file and print its answer; ends with 1 when the function failed.
-
-    For example:
-
-    \b
-        ossfn functions invoke thumbs event.json
-    """
-    answer = client(ctx).request(
-        "POST",
-        api("functions", f"{name}:invoke"),
-        read_input(file),
-        headers={"content-type": "application/json"},
-        timeout_seconds=INVOKE_SECONDS,
-    )
-    result = answer.json()
-    if as_json:
-        write_json(answer)
-    else:
-        say(f"status {result['status']} after {result['seconds']:.3f} s")
-        write_text(result["body"])
-    if result["status"] >= 300:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -224,11 +208,20 @@ def rm(
     typer.echo(f"{name}: removed")
 
 
-def _put_folder(service: Client, folder: Path, name: str, options: Query) -> Answer:
+def _echo_new(answer: Answer, seen: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Print the lines that come after those seen before; returns them all."""
+    lines: list[dict[str, str]] = answer.json()["lines"]
+    new = lines[lines.index(seen[-1]) + 1 :] if seen and seen[-1] in lines else lines
+    for line in new:
+        typer.echo(f"{local_time(line['time'])} v{line['version']} {line['stream']:<6} {shown(line['text'])}")
+    return lines or seen
+
+
+def _put_folder(service: Client, name: str, folder: Folder, options: Query) -> Answer:
     return service.request(
         "PUT",
         api("functions", name),
-        _packed(folder),
+        folder.packed(),
         query=options,
         headers={"content-type": "application/zip"},
         timeout_seconds=DEPLOY_SECONDS,
@@ -240,30 +233,10 @@ def _put_url(service: Client, url: str, name: str, options: Mapping[str, object]
     return service.send("PUT", api("functions", name), {"url": url, **given})
 
 
-def _configured_name(folder: Path) -> str:
-    try:
-        name = tomllib.loads((folder / "functions.toml").read_text("utf-8")).get("name")
-    except OSError:
-        name = None
-    except ValueError as fault:
-        raise typer.BadParameter(f"{folder / 'functions.toml'}: {fault}") from None
-    return _needed(name)
-
-
 def _needed(name: str | None) -> str:
     if not name:
         raise typer.BadParameter("--name NAME is needed (or `name` in DIR/functions.toml)")
     return name
-
-
-def _packed(folder: Path) -> bytes:
-    from ossfn.functions.bundle import pack
-    from ossfn.functions.errors import FunctionRefused
-
-    try:
-        return pack(folder)
-    except (FunctionRefused, OSError) as fault:
-        raise typer.BadParameter(str(fault)) from None
 
 
 def _refuse_hosted_options(hosted: Mapping[str, object]) -> None:

@@ -9,6 +9,9 @@ from ossfn.functions.model import Version
 MARK = "OSSFN_HOSTED_BY"
 """Environment variable that every process of a host carries; its value is the data directory of the service."""
 
+JD_RUNTIME = Path(__file__).parents[1] / "jd_runtime" / "ossfn_jd_runtime.py"
+"""What functions-framework serves for an entry point `file.function`, JD Cloud's way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -23,14 +26,19 @@ class Launch:
 
 def launch(name: str, version: Version, *, code: Path, python: Path, data: Path, environ: Mapping[str, str]) -> Launch:
     """How to start `version` of function `name`, unpacked at `code`, with interpreter `python`."""
+    target, source, jd = version.entry_point, code / version.source, {}
+    if "." in version.entry_point:
+        target, source = "jd_function", JD_RUNTIME
+        jd = {"OSSFN_JD_HANDLER": version.entry_point, "OSSFN_JD_MEMORY": str(version.memory_mb or 0)}
     # -P: otherwise `-m` puts the author's folder in front of the standard library, and their queue.py breaks gunicorn.
-    command = [str(python), "-P", "-m", "functions_framework", "--target", version.entry_point]
-    command += ["--source", str(code / version.source), "--signature-type", version.signature_type]
+    command = [str(python), "-P", "-m", "functions_framework", "--target", target]
+    command += ["--source", str(source), "--signature-type", version.signature_type]
     # It gets its socket from us and binds none; should that ever fail, it must not be reachable from outside.
     command += ["--host", "127.0.0.1", "--port", "0", *(["--asgi"] if version.asgi else [])]
     env = {
         **environ,
         **version.env,
+        **jd,
         "PATH": f"{python.parent}:{environ.get('PATH', '/usr/bin:/bin')}",
         "PYTHONUNBUFFERED": "1",
         # With one thread per worker gunicorn stops a handler that overruns its time; with threads it cannot.

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -23,6 +23,14 @@ class LogLine(msgspec.Struct, frozen=True):
     version: int
     stream: Stream
     text: str
+
+
+class Log(Protocol):
+    """Where lines go."""
+
+    def append(self, lines: Iterable[LogLine]) -> None:
+        """Take lines; must not fail."""
+        ...
 
 
 class FunctionLog:

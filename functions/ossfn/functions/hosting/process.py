@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ossfn.functions.errors import DeployRefused
 from ossfn.functions.hosting.launch import Launch
-from ossfn.functions.hosting.logs import FunctionLog, Lines, LogLine, Stream
+from ossfn.functions.hosting.logs import Lines, Log, LogLine, Stream
 from ossfn.functions.hosting.sockets import ReadySocket, readable
 
 START_SECONDS = 60
@@ -26,7 +26,7 @@ SHIM = Path(__file__).with_name("exec_shim.py")
 class HostProcess:
     """A process group that serves one version on a socket that is not its own. Made by `start`."""
 
-    def __init__(self, spawned: "Spawned", version: int, log: FunctionLog) -> None:
+    def __init__(self, spawned: "Spawned", version: int, log: Log) -> None:
         self._process = spawned.process
         self.version = version
         self.pid = spawned.process.pid
@@ -36,7 +36,7 @@ class HostProcess:
         """Done when the whole group is gone and its output is read; its result says how it ended."""
 
     @classmethod
-    async def start(cls, launch: Launch, listener: socket.socket, log: FunctionLog, folder: Path) -> "HostProcess":
+    async def start(cls, launch: Launch, listener: socket.socket, log: Log, folder: Path) -> "HostProcess":
         """Start and wait until it is ready; `folder` is for its sockets.
 
         Raises DeployRefused when it ends before that or takes too long, OSError when there is nothing to start.

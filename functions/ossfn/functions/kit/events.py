@@ -87,9 +87,13 @@ class ObjectEvent(BaseModel):
     @classmethod
     def read(cls, event: Any) -> "ObjectEvent":
         """The object event in a CloudEvent of the CloudEvents SDK; raises Drop when it is about no object."""
-        attributes: Mapping[str, Any] = event.get_attributes()
+        return cls.of(event.get_attributes(), event.get_data())
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any], data: Any) -> "ObjectEvent":
+        """The same, of a CloudEvent's parts."""
         try:
-            return _read(attributes, event.get_data())
+            return _read(attributes, data)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Drop(f"no object event: {attributes.get('type')}: {type(error).__name__} {error}") from error
 
@@ -106,7 +110,8 @@ def _read(attributes: Mapping[str, Any], record: dict[str, Any]) -> ObjectEvent:
         name=f"s3:{name.removeprefix('s3:')}",
         bucket=s3["bucket"]["name"],
         key=_key(thing["key"], record.get("eventSource"), s3["bucket"]["name"], attributes.get("partitionkey")),
-        time=attributes.get("time") or record.get("eventTime") or None,
+        # The SDK says "now" for want of a time; the record then says nothing, too.
+        time=attributes.get("time") if record.get("eventTime", True) else None,
         size=thing.get("size"),
         etag=thing.get("eTag") or None,
         version_id=thing.get("versionId") or None,

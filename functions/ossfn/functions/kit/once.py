@@ -99,9 +99,9 @@ def once(*, ids: IdStore) -> Callable[[Handler], Handler]: ...
 def once(handler: Any = None, *, ids: IdStore | None = None) -> Any:
     """Run the handler, sync or async, only for events that it has not finished before; put it below other decorators.
 
-    The id is the CloudEvent's `source` and `id`; a repeat returns None. A handler that raises has not finished. A repeat that arrives
-    meanwhile raises RetryLater, so it needs `@object_event` above. One thing it cannot do: a handler that is killed
-    after its work and before its return will do the work again.
+    The id is the CloudEvent's `source` and `id`; a repeat returns None. A handler that raises has not finished. A
+    repeat that arrives meanwhile raises RetryLater, so it needs `@object_event` above. One thing it cannot do: a
+    handler that is killed after its work and before its return will do the work again.
     """
     if handler is None:
         return lambda decorated: _once(decorated, ids)
