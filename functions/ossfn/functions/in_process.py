@@ -25,7 +25,11 @@ def call(folder: Path, event: Mapping[str, Any], env: Mapping[str, str]) -> Call
         why = f"{version.entry_point} is a JD Cloud function, which runs under its host only: use the fixture `serve`"
         raise FunctionRefused([Fault("entry_point", why)])
     import functions_framework
+    from functions_framework import _function_registry
 
+    # It remembers how a handler of this name was decorated, and takes the next folder's for the same.
+    _function_registry.ASGI_FUNCTIONS.discard(version.entry_point)
+    _function_registry.REGISTRY_MAP.pop(version.entry_point, None)
     with _as_it_was(folder, {**version.env, **env}):
         app: Any = functions_framework.create_app(  # type: ignore[no-untyped-call]
             version.entry_point, str(folder / version.source), version.signature_type
