@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from ossfn.adapter.delivery import (
     Entry,
     NewDelivery,
     NextStep,
+    Order,
     PauseTarget,
     RetryAt,
     Settlement,
@@ -371,3 +373,132 @@ async def test_wait_returns_when_something_arrives(backend: Backend) -> None:
     await asyncio.sleep(0)
     await backend.append([an_entry("function:a")])
     await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_balance_holds_after_a_clean_up(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", "function:b", "function:c")])
+    one, two, _ = await claim(backend)
+    await backend.settle([settlement(one, Delivered()), settlement(two, RetryAt(engine.clock.now + 60), "HTTP 503")])
+    assert await backend.cancel(Query(), limit=10) == 1
+    await backend.append([an_entry("function:a")])
+    for delivery in await claim(backend):
+        await settle(backend, delivery, Delivered())
+    engine.clock.now += 100
+    assert await backend.clean_up(delivered_before=engine.clock.now, limit=10) == 1
+    assert await balance(backend) == {"delivered": 2, "dead": 0, "pending": 1, "cancelled": 1}
+
+
+async def test_an_attempt_is_recorded_once(backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (delivery,) = await claim(backend)
+    # As after a commit whose answer was lost.
+    await settle(backend, delivery, DeadLetter("HTTP 404"), "HTTP 404")
+    await settle(backend, delivery, DeadLetter("HTTP 404"), "HTTP 404")
+    assert [a.number for a in await backend.attempts_of(delivery.id)] == [1]
+    assert (await balance(backend))["dead"] == 1
+
+
+async def test_releasing_a_lost_claim_leaves_the_new_one_alone(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    lost = await claim(backend)
+    engine.clock.now += 61
+    (current,) = await claim(backend)
+    await backend.release(lost)
+    assert await claim(backend) == []
+    await settle(backend, current, Delivered())
+    assert (await balance(backend))["delivered"] == 1
+
+
+async def test_what_is_refused_from_the_start_is_a_dead_letter(backend: Backend) -> None:
+    entry = an_entry("function:a")
+    refused = NewDelivery(f"{entry.event_id}-0", "function:a", "all", refused="loop: 17 hops")
+    await backend.append([replace(entry, deliveries=(refused,))])
+    assert await claim(backend) == []
+    ((dead,), _) = await backend.find(Query(state="dead"), limit=10)
+    assert (dead.reason, dead.attempt) == ("loop: 17 hops", 0)
+    assert (await balance(backend))["dead"] == 1
+    assert await backend.redeliver(Query(), limit=10) == 1
+    assert len(await claim(backend)) == 1
+
+
+def ordered(key: str, position: str, *, drop_stale: bool = False) -> Entry:
+    event_id = f"{next(_ids):032x}"
+    order = Order(f"function:a {key}", position, drop_stale)
+    delivery = NewDelivery(f"{event_id}-0", "function:a", "all", order=order)
+    return Entry(event_id, an_event(f"{key}/{position}"), 1_800_000_000.0, 7, None, (delivery,))
+
+
+async def test_ordered_deliveries_go_one_at_a_time_the_lowest_first(engine: Engine, backend: Backend) -> None:
+    await backend.append([ordered("k", "s3"), ordered("other", "s9"), ordered("k", "s1")])
+    first = {d.event.key: d for d in await claim(backend)}
+    assert set(first) == {"k/s1", "other/s9"}  # other keys go beside it
+    await backend.append([ordered("k", "s2"), ordered("k", "s0")])
+    assert await claim(backend) == []  # one at a time, even if what comes late belongs before it
+    await settle(backend, first["k/s1"], Delivered())
+    for expected in ("k/s0", "k/s2", "k/s3"):
+        (delivery,) = await claim(backend)
+        assert delivery.event.key == expected
+        await settle(backend, delivery, Delivered())
+    assert await balance(backend) == {"delivered": 4, "dead": 0, "pending": 1, "cancelled": 0}
+
+
+async def test_an_ordered_delivery_that_fails_holds_back_only_its_key(engine: Engine, backend: Backend) -> None:
+    await backend.append([ordered("k", "s1"), ordered("k", "s2"), ordered("other", "s1"), ordered("other", "s2")])
+    tried = {d.event.key: d for d in await claim(backend)}
+    await settle(backend, tried["k/s1"], RetryAt(engine.clock.now + 60), "HTTP 503")
+    await settle(backend, tried["other/s1"], Delivered())
+    assert [d.event.key for d in await claim(backend)] == ["other/s2"]
+    engine.clock.now += 61
+    again = {d.event.key: d for d in await claim(backend)}["k/s1"]
+    assert again.attempt == 2
+    await settle(backend, again, DeadLetter("gave up"), "HTTP 503")
+    assert "k/s2" in [d.event.key for d in await claim(backend)]
+
+
+async def test_an_ordered_claim_that_was_lost_or_given_back_goes_first_again(engine: Engine, backend: Backend) -> None:
+    await backend.append([ordered("k", "s1"), ordered("k", "s2")])
+    await claim(backend)
+    engine.clock.now += 61
+    (again,) = await claim(backend)
+    assert (again.event.key, again.attempt) == ("k/s1", 2)
+    await backend.append([ordered("k", "s0")])
+    await backend.release([again])
+    assert [d.event.key for d in await claim(backend)] == ["k/s0"]
+
+
+async def test_cancelling_the_first_in_order_lets_the_next_go(engine: Engine, backend: Backend) -> None:
+    await backend.append([ordered("k", "s1"), ordered("k", "s2")])
+    assert await backend.cancel(Query(prefix="k/s1"), limit=10) == 1
+    assert [d.event.key for d in await claim(backend)] == ["k/s2"]
+
+
+async def test_stale_deliveries_are_dropped_when_asked_and_counted(backend: Backend) -> None:
+    await backend.append([ordered("k", "s5", drop_stale=True)])
+    (newest,) = await claim(backend)
+    await backend.append([ordered("k", "s4", drop_stale=True), ordered("k", "s6", drop_stale=True)])
+    await settle(backend, newest, Delivered())
+    await backend.append([ordered("k", "s3", drop_stale=True), ordered("k", "t1", drop_stale=True)])
+    gone, _ = await backend.find(Query(state="cancelled"), limit=10)
+    assert sorted(d.event.key for d in gone) == ["k/s3", "k/s4"]
+    assert {d.reason for d in gone} == {"stale: a newer event of this key was delivered before"}
+    assert await balance(backend) == {"delivered": 1, "dead": 0, "pending": 2, "cancelled": 2}
+
+
+async def test_order_outlives_the_process(engine: Engine) -> None:
+    if not engine.durable:
+        pytest.skip("this backend lives and dies with its process")
+    first = engine.new()
+    await first.open()
+    await first.append([ordered("k", "s2"), ordered("k", "s3")])
+    await claim(first)
+    await first.append([ordered("k", "s1")])
+    await first.close()
+    second = engine.new()
+    await second.open()
+    keys = []
+    while claimed := await claim(second):
+        (delivery,) = claimed
+        keys.append(delivery.event.key)
+        await settle(second, delivery, Delivered())
+    assert keys == ["k/s2", "k/s1", "k/s3"]  # s2 may be half-way through its target: it ends first
+    await second.close()

@@ -143,7 +143,10 @@ class History(Protocol):
         ...
 
     async def recount(self) -> Stats:
-        """The same counts from the kept deliveries themselves; apart from what was cleaned up they must agree."""
+        """The same counts from the deliveries themselves and a note of how many were cleaned up: they must agree.
+
+        Reads everything, so it takes its time; meant for a check now and then.
+        """
         ...
 
     async def pending_by_target(self) -> Mapping[str, tuple[int, float]]:

@@ -11,16 +11,30 @@ State = Literal["pending", "delivered", "dead", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """A place among the deliveries that share `key`: they go one at a time, the lowest `position` first.
+
+    `drop_stale`: not at all after one with a higher position was delivered.
+    """
+
+    key: str
+    position: str
+    drop_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewDelivery:
     """A delivery as ingest makes it, before anything was tried.
 
-    `target` is a target id: `function:NAME` or `callback:URL`.
+    `target` is a target id: `function:NAME` or `callback:URL`. One with a reason in `refused` is a dead letter at once.
     """
 
     id: str
     target: str
     rule: str
     format: str = "structured"
+    order: Order | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,20 @@ class Delivery:
     receipt: int
     lease_until: float = inf
     """Unix seconds; after this somebody else may have it."""
+    ordered: bool = False
+
+
+def position(event: ObjectEvent) -> str:
+    """Where an event stands among those of its key, as text that sorts: by sequencer, else by version, else by time.
+
+    Only positions that begin with the same letter tell which event is newer.
+    """
+    if event.sequencer:
+        # Padding the shorter with zeros on the right compares like leaving such zeros away on both.
+        return "s" + event.sequencer.upper().rstrip("0")
+    if event.version_id and event.version_id.isascii() and event.version_id.isdecimal():
+        return f"v{event.version_id:0>40}"
+    return "t" + event.time.removesuffix("Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 
 from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, TargetState
+from ossfn.adapter.backends.kept import STALE, Kept, heads_of, matches, newer, stale
 from ossfn.adapter.delivery import (
     Attempt,
     DeadLetter,
@@ -16,16 +17,6 @@ from ossfn.adapter.delivery import (
     RetryAt,
     Settlement,
 )
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A delivery with its tries and its claim."""
-
-    record: DeliveryRecord
-    leased: bool = False
-    redelivered: bool = False
-    attempts: list[Attempt] = field(default_factory=list)
 
 
 class MemoryBackend:
@@ -39,7 +30,9 @@ class MemoryBackend:
         self._window = duplicate_window_seconds
         self._events: dict[str, EventRecord] = {}
         self._identities: dict[str, float] = {}
-        self._deliveries: list[_Kept] = []
+        self._deliveries: list[Kept] = []
+        self._newest: dict[str, str] = {}
+        """Highest position delivered, by order key."""
         self._paused: dict[str, TargetState] = {}
         self._counts = dict.fromkeys(
             ("accepted", "delivered", "dead", "cancelled", "events", "unmatched", "duplicates"), 0
@@ -73,16 +66,16 @@ class MemoryBackend:
         if entry.identity:
             self._identities[entry.identity] = entry.received_at
         for number, d in enumerate(entry.deliveries):
-            self._deliveries.append(
-                _Kept(
-                    DeliveryRecord(
-                        id=f"{entry.event_id}-{number}", event_id=entry.event_id, target=d.target, rule=d.rule,
-                        generation=entry.generation, format=d.format, state="pending", attempt=0,
-                        accepted_at=entry.received_at, due_at=entry.received_at, settled_at=None, reason="",
-                        event=entry.event,
-                    )
-                )
+            record = DeliveryRecord(
+                id=f"{entry.event_id}-{number}", event_id=entry.event_id, target=d.target, rule=d.rule,
+                generation=entry.generation, format=d.format, state="dead" if d.refused else "pending", attempt=0,
+                accepted_at=entry.received_at, due_at=entry.received_at,
+                settled_at=entry.received_at if d.refused else None, reason=d.refused, event=entry.event,
             )  # fmt: skip
+            self._deliveries.append(Kept(record, d.order))
+            self._counts["dead"] += bool(d.refused)
+            if d.order:
+                self._drop_stale(d.order.key)
         self._counts["events"] += 1
         self._counts["accepted"] += len(entry.deliveries)
         self._counts["unmatched"] += not entry.deliveries
@@ -93,7 +86,8 @@ class MemoryBackend:
         self._wake.clear()
         now, left = self._clock(), dict(room)
         taken: list[Delivery] = []
-        due = sorted((k for k in self._deliveries if self._is_due(k, now)), key=lambda k: k.record.due_at)
+        heads = heads_of(self._deliveries)
+        due = sorted((k for k in self._deliveries if self._is_due(k, now, heads)), key=lambda k: k.record.due_at)
         for place, kept in self._in_turns(due):
             target = kept.record.target
             if len(taken) < limit and left.get(target, default_room) > 0:
@@ -101,11 +95,18 @@ class MemoryBackend:
                 taken.append(self._claim(place, kept, now))
         return taken
 
-    def _is_due(self, kept: _Kept, now: float) -> bool:
+    def _is_due(self, kept: Kept, now: float, heads: Mapping[str, Kept]) -> bool:
         r = kept.record
-        return r.state == "pending" and r.due_at <= now and r.target not in self._paused
+        goes = kept.order is None or heads[kept.order.key] is kept
+        return r.state == "pending" and r.due_at <= now and r.target not in self._paused and goes
 
-    def _in_turns(self, due: Sequence[_Kept]) -> list[tuple[int, _Kept]]:
+    def _drop_stale(self, key: str) -> None:
+        """End what waits behind a newer one that was delivered and then wants not to go any more."""
+        for kept in stale(self._deliveries, key, self._newest.get(key)):
+            kept.record = replace(kept.record, state="cancelled", settled_at=self._clock(), reason=STALE)
+            self._counts["cancelled"] += 1
+
+    def _in_turns(self, due: Sequence[Kept]) -> list[tuple[int, Kept]]:
         """The first of each target, then the second of each, and so on; with their places in the list."""
         places = {id(kept): place for place, kept in enumerate(self._deliveries)}
         turn: dict[str, int] = {}
@@ -115,12 +116,13 @@ class MemoryBackend:
             order.append((turn[kept.record.target], kept))
         return [(places[id(kept)], kept) for _, kept in sorted(order, key=lambda pair: pair[0])]
 
-    def _claim(self, place: int, kept: _Kept, now: float) -> Delivery:
+    def _claim(self, place: int, kept: Kept, now: float) -> Delivery:
         r = kept.record = replace(kept.record, attempt=kept.record.attempt + 1, due_at=now + self._lease)
         kept.leased = True
         return Delivery(
             id=r.id, event_id=r.event_id, event=r.event, target=r.target, rule=r.rule, generation=r.generation,
             format=r.format, attempt=r.attempt, accepted_at=r.accepted_at, receipt=place, lease_until=r.due_at,
+            ordered=kept.order is not None,
         )  # fmt: skip
 
     async def wait(self, timeout_seconds: float) -> None:
@@ -140,18 +142,22 @@ class MemoryBackend:
         """See `DeliveryQueue.settle`."""
         for s in settlements:
             kept = self._deliveries[s.delivery.receipt]
-            kept.attempts.append(s.attempt)
+            if s.attempt.number not in [attempt.number for attempt in kept.attempts]:
+                kept.attempts.append(s.attempt)
             if kept.leased and kept.record.state == "pending" and kept.record.attempt == s.delivery.attempt:
                 self._settle(kept, s)
         self._wake.set()
 
-    def _settle(self, kept: _Kept, s: Settlement) -> None:
+    def _settle(self, kept: Kept, s: Settlement) -> None:
         now = self._clock()
         kept.leased = False
         match s.step:
             case Delivered():
                 kept.record = replace(kept.record, state="delivered", settled_at=now, due_at=now, reason="")
                 self._counts["delivered"] += 1
+                if kept.order:
+                    self._newest[kept.order.key] = newer(self._newest.get(kept.order.key), kept.order.position)
+                    self._drop_stale(kept.order.key)
             case RetryAt(at):
                 kept.record = replace(kept.record, due_at=at, reason=s.attempt.reason)
             case DeadLetter(reason):
@@ -169,7 +175,7 @@ class MemoryBackend:
                 self._give_back(kept, d.attempt - 1)
         self._wake.set()
 
-    def _give_back(self, kept: _Kept, attempt: int) -> None:
+    def _give_back(self, kept: Kept, attempt: int) -> None:
         if kept.leased and kept.record.state == "pending":
             kept.leased = False
             kept.record = replace(kept.record, due_at=self._clock(), attempt=attempt)
@@ -184,8 +190,8 @@ class MemoryBackend:
         states = [k.record.state for k in self._deliveries]
         return Stats(
             accepted=len(states), delivered=states.count("delivered"), dead=states.count("dead"),
-            pending=states.count("pending"), cancelled=states.count("cancelled"), events=len(self._events),
-            unmatched=0, duplicates=0,
+            pending=states.count("pending"), cancelled=states.count("cancelled"),
+            **{name: self._counts[name] for name in ("events", "unmatched", "duplicates")},
         )  # fmt: skip
 
     async def pending_by_target(self) -> Mapping[str, tuple[int, float]]:
@@ -201,7 +207,7 @@ class MemoryBackend:
     ) -> tuple[Sequence[DeliveryRecord], int | None]:
         """See `History.find`."""
         places = [
-            i for i, k in enumerate(self._deliveries) if _matches(query, k.record) and (before is None or i < before)
+            i for i, k in enumerate(self._deliveries) if matches(query, k.record) and (before is None or i < before)
         ]
         page = places[::-1][:limit]
         return [self._deliveries[i].record for i in page], (page[-1] if len(page) == limit else None)
@@ -216,7 +222,7 @@ class MemoryBackend:
         kept = self._by_id(delivery_id)
         return [] if kept is None else list(kept.attempts)
 
-    def _by_id(self, delivery_id: str) -> _Kept | None:
+    def _by_id(self, delivery_id: str) -> Kept | None:
         return next((k for k in self._deliveries if k.record.id == delivery_id), None)
 
     async def event(self, event_id: str) -> EventRecord | None:
@@ -225,7 +231,7 @@ class MemoryBackend:
 
     async def redeliver(self, query: Query, *, limit: int) -> int:
         """See `History.redeliver`."""
-        chosen = [k for k in self._deliveries if not k.redelivered and _matches(replace(query, state="dead"), k.record)]
+        chosen = [k for k in self._deliveries if not k.redelivered and matches(replace(query, state="dead"), k.record)]
         for kept in chosen[:limit]:
             kept.redelivered = True
             old, now = kept.record, self._clock()
@@ -234,14 +240,14 @@ class MemoryBackend:
                 old, id=f"{old.event_id}-{number}", state="pending", attempt=0, accepted_at=now, due_at=now,
                 settled_at=None, reason="", redelivery_of=old.id,
             )  # fmt: skip
-            self._deliveries.append(_Kept(fresh))
+            self._deliveries.append(Kept(fresh, kept.order))
             self._counts["accepted"] += 1
         self._wake.set()
         return len(chosen[:limit])
 
     async def cancel(self, query: Query, *, limit: int) -> int:
         """See `History.cancel`."""
-        chosen = [k for k in self._deliveries if not k.leased and _matches(replace(query, state="pending"), k.record)]
+        chosen = [k for k in self._deliveries if not k.leased and matches(replace(query, state="pending"), k.record)]
         for kept in chosen[:limit]:
             kept.record = replace(
                 kept.record, state="cancelled", settled_at=self._clock(), reason="cancelled by an operator"
@@ -274,20 +280,5 @@ class MemoryBackend:
             del self._events[event_id]
         for kept in self._deliveries:  # places are receipts: emptied, not moved
             if kept.record.event_id in old:
-                kept.record = replace(kept.record, state="cancelled", id="", event_id="")
+                kept.record = replace(kept.record, id="", event_id="")
         return len(old)
-
-
-def _matches(query: Query, r: DeliveryRecord) -> bool:
-    wanted = (
-        (query.state, r.state), (query.bucket, r.event.bucket), (query.rule, r.rule), (query.target, r.target),
-        (query.event_id, r.event_id),
-    )  # fmt: skip
-    return (
-        bool(r.id)
-        and all(want in (None, "", have) for want, have in wanted)
-        and r.event.key.startswith(query.prefix)
-        and query.reason.lower() in r.reason.lower()
-        and (query.since is None or r.accepted_at >= query.since)
-        and (query.until is None or r.accepted_at < query.until)
-    )

@@ -3,21 +3,23 @@
 Every function runs inside a transaction of its caller and takes its time as an argument.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, TargetState
+from ossfn.adapter.backends.sql_order import HELD, follow, forget, keys_of
 from ossfn.adapter.codec import readable_event
 from ossfn.adapter.delivery import Attempt
 
+_FROM = "FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN targets t ON t.seq = d.target_seq"
 _DELIVERY = (
     "SELECT d.seq, d.number, t.id AS target, d.rule, d.generation, d.format, d.state, d.attempt, d.accepted_at,"
-    " d.due_at, d.settled_at, d.reason, d.redelivery_of, e.id AS event_id, e.event"
-    " FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN targets t ON t.seq = d.target_seq"
+    f" d.due_at, d.settled_at, d.reason, d.redelivery_of, e.id AS event_id, e.event {_FROM}"
 )
+_COUNTED = ("accepted", "delivered", "dead", "cancelled", "events", "unmatched", "duplicates")
 
 
 def count(connection: Connection, **amounts: int) -> None:
@@ -33,23 +35,26 @@ def touch(connection: Connection) -> None:
 
 def stats(connection: Connection) -> Stats:
     """The counters, and what is pending by counting it: the two must agree."""
-    counters = {name: int(value) for name, value in connection.execute(text("SELECT name, value FROM counters"))}
+    counters = _counters(connection)
     pending = connection.execute(text("SELECT count(*) FROM deliveries WHERE state = 'pending'")).scalar_one()
-    return Stats(pending=int(pending), **counters)
+    return Stats(pending=int(pending), **{name: counters[name] for name in _COUNTED})
 
 
 def recount(connection: Connection) -> Stats:
-    """The same counts from the tables alone, without what was cleaned up: what `doctor` compares."""
+    """The same counts from the deliveries themselves and from what is noted of those that were forgotten."""
+    counters = _counters(connection)
     rows = connection.execute(text("SELECT state, count(*) FROM deliveries GROUP BY state"))
-    by_state = {str(state): int(n) for state, n in rows}
-    events = connection.execute(text("SELECT count(*) FROM events")).scalar_one()
-    return Stats(
-        accepted=sum(by_state.values()),
-        **{state: by_state.get(state, 0) for state in ("delivered", "dead", "pending", "cancelled")},
-        events=int(events),
-        unmatched=0,
-        duplicates=0,
-    )
+    kept = {str(state): int(n) for state, n in rows}
+    by_state = {
+        state: kept.get(state, 0) + counters.get(f"past_{state}", 0)
+        for state in ("delivered", "dead", "pending", "cancelled")
+    }
+    told = {name: counters[name] for name in ("events", "unmatched", "duplicates")}
+    return Stats(accepted=sum(by_state.values()), **by_state, **told)
+
+
+def _counters(connection: Connection) -> dict[str, int]:
+    return {name: int(value) for name, value in connection.execute(text("SELECT name, value FROM counters"))}
 
 
 def pending_by_target(connection: Connection) -> dict[str, tuple[int, float]]:
@@ -118,41 +123,51 @@ def redeliver(connection: Connection, query: Query, limit: int, now: float) -> i
     """A new delivery for each dead letter that matches and was not sent again before."""
     where, values = _where(replace(query, state="dead"))
     rows = connection.execute(
-        text(
-            "SELECT d.seq, d.event_seq, d.number, d.target_seq, d.rule, d.generation, d.format, e.id AS event_id"
-            " FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN targets t ON t.seq = d.target_seq"
-            f"{_and([*where, 'd.redelivered = 0'])} ORDER BY d.seq LIMIT :limit"
-        ),
+        text(f"SELECT d.seq {_FROM}{_and([*where, 'd.redelivered = 0'])} ORDER BY d.seq LIMIT :limit"),
         values | {"limit": limit},
     ).all()
-    for row in rows:
+    for (seq,) in rows:
         connection.execute(
             text(
                 "INSERT INTO deliveries (event_seq, number, target_seq, rule, generation, format, state, attempt,"
-                " due_at, leased, accepted_at, redelivery_of)"
-                " SELECT :event_seq, max(number) + 1, :target_seq, :rule, :generation, :format, 'pending', 0,"
-                " :now, 0, :now, :old FROM deliveries WHERE event_seq = :event_seq"
+                " due_at, leased, accepted_at, redelivery_of, order_key, position, drop_stale)"
+                " SELECT d.event_seq, (SELECT max(number) + 1 FROM deliveries WHERE event_seq = d.event_seq),"
+                " d.target_seq, d.rule, d.generation, d.format, 'pending', 0,"
+                " CASE WHEN d.order_key IS NULL THEN :now ELSE :held END, 0, :now, e.id || '-' || d.number,"
+                " d.order_key, d.position, d.drop_stale"
+                " FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.seq = :seq"
             ),
-            {**row._mapping, "now": now, "old": f"{row.event_id}-{row.number}"},
+            {"now": now, "held": HELD, "seq": seq},
         )
-        connection.execute(text("UPDATE deliveries SET redelivered = 1 WHERE seq = :seq"), {"seq": row.seq})
+        connection.execute(text("UPDATE deliveries SET redelivered = 1 WHERE seq = :seq"), {"seq": seq})
     count(connection, accepted=len(rows))
+    _follow_all(connection, [seq for (seq,) in rows], now)
     return len(rows)
 
 
 def cancel(connection: Connection, query: Query, limit: int, now: float) -> int:
     """End pending deliveries that nobody is trying at this moment."""
     where, values = _where(replace(query, state="pending"))
-    changed = connection.execute(
-        text(
-            "UPDATE deliveries SET state = 'cancelled', settled_at = :now, reason = 'cancelled by an operator'"
-            " WHERE seq IN (SELECT d.seq FROM deliveries d JOIN events e ON e.seq = d.event_seq"
-            f" JOIN targets t ON t.seq = d.target_seq{_and([*where, 'd.leased = 0'])} ORDER BY d.seq LIMIT :limit)"
-        ),
-        values | {"limit": limit, "now": now},
-    ).rowcount
-    count(connection, cancelled=changed)
-    return changed
+    rows = connection.execute(
+        text(f"SELECT d.seq {_FROM}{_and([*where, 'd.leased = 0'])} ORDER BY d.seq LIMIT :limit"),
+        values | {"limit": limit},
+    ).all()
+    for (seq,) in rows:
+        connection.execute(
+            text(
+                "UPDATE deliveries SET state = 'cancelled', settled_at = :now, reason = 'cancelled by an operator'"
+                " WHERE seq = :seq"
+            ),
+            {"seq": seq, "now": now},
+        )
+    count(connection, cancelled=len(rows))
+    _follow_all(connection, [seq for (seq,) in rows], now)
+    return len(rows)
+
+
+def _follow_all(connection: Connection, changed: Iterable[int], now: float) -> None:
+    """Let the next of each key go that these deliveries belong to, if they are ordered."""
+    count(connection, cancelled=follow(connection, keys_of(connection, changed), now))
 
 
 def paused_targets(connection: Connection) -> list[TargetState]:
@@ -192,8 +207,11 @@ def clean_up(connection: Connection, delivered_before: float, limit: int) -> int
         connection.execute(
             text("DELETE FROM attempts WHERE delivery_seq IN (SELECT seq FROM deliveries WHERE event_seq = :seq)"), seqs
         )
-        connection.execute(text("DELETE FROM deliveries WHERE event_seq = :seq"), seqs)
+        for state in ("delivered", "cancelled"):  # noted, so that what is forgotten stays in the balance
+            gone = text(f"DELETE FROM deliveries WHERE event_seq = :seq AND state = '{state}'")
+            count(connection, **{f"past_{state}": connection.execute(gone, seqs).rowcount})
         connection.execute(text("DELETE FROM events WHERE seq = :seq"), seqs)
+    forget(connection, delivered_before, limit)
     return len(seqs)
 
 

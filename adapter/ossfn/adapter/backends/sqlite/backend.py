@@ -19,7 +19,7 @@ from ossfn.adapter.backends.sqlite.history import SqliteHistory
 from ossfn.adapter.backends.sqlite.outbox import delivery_id
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Claimed, Kept, Release, Settle
 from ossfn.adapter.backends.writer import Writer
-from ossfn.adapter.delivery import Delivery, Entry, PauseTarget, RetryAt, Settlement
+from ossfn.adapter.delivery import Delivery, Entry, NewDelivery, PauseTarget, RetryAt, Settlement
 
 T = TypeVar("T")
 
@@ -50,7 +50,6 @@ class SqliteBackend(SqliteHistory):
         self._reserve = reserve_bytes
         self._fresh = Fresh(fresh_per_target, fresh_total)
         self._paused: set[str] = set()
-        self._pending = 0
         self._crowded: frozenset[str] = frozenset()
         """Targets with more due in the file than they had room for: what is new queues up behind that."""
         self._next_due = 0.0
@@ -72,17 +71,17 @@ class SqliteBackend(SqliteHistory):
                     raise fault from error
                 raise
             self._paused = {t.target for t in await self.paused_targets()}
-            group = SqliteGroup(
+            self._group = SqliteGroup(
                 self._path, self._engine, lease_seconds=self._lease, duplicate_window_seconds=self._window
             )
-            self._writer = Writer(group)
+            self._writer = Writer(self._group)
             undo.pop_all()
+        await self._call(history.touch)  # and learn how many wait
 
     def _begin(self) -> None:
         with self._engine.connect().execution_options(**WRITES) as connection, connection.begin():
             upgrade(connection)
             recover(driver(connection), self._clock())
-            self._pending = history.stats(connection).pending
 
     async def close(self) -> None:
         """Give back what was committed but never given out, commit, let go of the file."""
@@ -107,12 +106,12 @@ class SqliteBackend(SqliteHistory):
     async def append(self, entries: Sequence[Entry]) -> Sequence[bool]:
         """See `EventLog.append`."""
         new = [d for entry in entries for d in entry.deliveries]
-        if self._pending + len(new) > self._max_pending:
-            raise BackendUnavailable(f"the outbox is full: {self._pending} deliveries are waiting", 30)
+        if self._group.pending + len(new) > self._max_pending:
+            raise BackendUnavailable(f"the outbox is full: {self._group.pending} deliveries are waiting", 30)
         if fault := self._disk_fault():
             raise BackendUnavailable(fault, 30)
         now = self._clock()
-        leased = [self._flows(d.target) and self._fresh.reserve(d.target) for d in new]
+        leased = [self._flows(d) and self._fresh.reserve(d.target) for d in new]
         work = self._writer.submit(Append(entries, leased, now))
         # Not in line below: it must happen even if whoever sent this has gone when it is on disk.
         work.add_done_callback(lambda done: self._hand_out(entries, done, leased, now))
@@ -128,17 +127,18 @@ class SqliteBackend(SqliteHistory):
         for entry, what in zip(entries, kept, strict=True):
             for number, new in enumerate(entry.deliveries):
                 reserved = next(places)
-                self._pending += what.new
                 if what.new and reserved:
                     self._fresh.put(_claimed(entry, number, what.first_receipt + number, now + self._lease))
                 elif reserved:
                     self._fresh.release(new.target)
-                elif what.new and self._flows(new.target):
+                elif what.new and new.target not in self._crowded:
                     self._next_due = now
         self._wake.set()
 
-    def _flows(self, target: str) -> bool:
-        return target not in self._crowded and target not in self._paused
+    def _flows(self, new: NewDelivery) -> bool:
+        """Whether a new delivery may pass to the dispatcher in memory."""
+        waits = new.target in self._crowded or new.target in self._paused
+        return not (waits or new.order or new.refused)
 
     async def claim(self, *, limit: int, room: Mapping[str, int], default_room: int) -> Sequence[Delivery]:
         """See `DeliveryQueue.claim`: what was just committed first, then what waits in the file."""
@@ -168,7 +168,6 @@ class SqliteBackend(SqliteHistory):
             raise
         self._next_due = min(self._next_due, claimed.next_due)
         self._crowded = claimed.crowded
-        self._pending -= claimed.damaged
         return claimed.deliveries
 
     async def wait(self, timeout_seconds: float) -> None:
@@ -186,12 +185,14 @@ class SqliteBackend(SqliteHistory):
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         now = self._clock()
-        self._pending -= await self._done(Settle, self._writer.submit(Settle(settlements, now)))
+        await self._done(Settle, self._writer.submit(Settle(settlements, now)))
         for s in settlements:
             if isinstance(s.step, RetryAt):
                 self._due(s.step.at)
             elif isinstance(s.step, PauseTarget):
                 await self._stop_handing_out(s.delivery.target)
+            if s.delivery.ordered:  # the next of its key may go
+                self._due(now)
         if self._crowded:
             self._wake.set()
 
@@ -213,14 +214,13 @@ class SqliteBackend(SqliteHistory):
     async def redeliver(self, query: Query, *, limit: int) -> int:
         """See `History.redeliver`."""
         made = await self._call(lambda c: history.redeliver(c, query, limit, self._clock()))
-        self._pending += made
         self._due(0.0)
         return made
 
     async def cancel(self, query: Query, *, limit: int) -> int:
         """See `History.cancel`."""
         ended = await self._call(lambda c: history.cancel(c, query, limit, self._clock()))
-        self._pending -= ended
+        self._due(0.0)
         return ended
 
     async def pause(self, target: str, reason: str) -> None:
@@ -235,7 +235,7 @@ class SqliteBackend(SqliteHistory):
         self._due(0.0)
 
     async def _call(self, function: Callable[[Connection], T]) -> T:
-        result: T = await self._done(Call, self._writer.submit(Call(function)))
+        result: T = await self._done(Call, self._writer.submit(Call(function, self._clock())))
         return result
 
     async def _done(self, kind: type, work: asyncio.Future[Any]) -> Any:

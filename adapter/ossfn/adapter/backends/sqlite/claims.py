@@ -29,7 +29,7 @@ def claim(connection: sqlite3.Connection, work: Claim, lease_seconds: float) -> 
         else:
             next_due = min(next_due, due)
     count(connection, dead=damaged)
-    return Claimed(taken, next_due, frozenset(crowded), damaged)
+    return Claimed(taken, next_due, frozenset(crowded))
 
 
 def _waiting_targets(connection: sqlite3.Connection) -> list[tuple[int, str]]:
@@ -58,7 +58,8 @@ def _claim_of(
     if room <= 0:
         return [], 0
     rows = connection.execute(
-        "SELECT d.seq, d.number, d.rule, d.generation, d.format, d.attempt, d.accepted_at, e.id, e.event"
+        "SELECT d.seq, d.number, d.rule, d.generation, d.format, d.attempt, d.accepted_at, d.order_key IS NOT NULL,"
+        " e.id, e.event"
         " FROM deliveries d JOIN events e ON e.seq = d.event_seq"
         " WHERE d.state = 'pending' AND d.target_seq = ? AND d.due_at <= ? ORDER BY d.due_at LIMIT ?",
         (target_seq, now, room),
@@ -96,9 +97,9 @@ def recover(connection: sqlite3.Connection, now: float) -> None:
 
 def _read(row: Sequence[Any], target: str, lease_until: float) -> Delivery:
     """A claimed row as a value; raises DamagedEvent."""
-    seq, number, rule, generation, format_, attempt, accepted_at, event_id, event = row
+    seq, number, rule, generation, format_, attempt, accepted_at, ordered, event_id, event = row
     return Delivery(
         id=delivery_id(event_id, number), event_id=event_id, event=decode_event(event), target=target, rule=rule,
         generation=generation, format=format_, attempt=attempt + 1, accepted_at=accepted_at, receipt=seq,
-        lease_until=lease_until,
+        lease_until=lease_until, ordered=bool(ordered),
     )  # fmt: skip

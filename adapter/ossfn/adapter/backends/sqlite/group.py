@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine
 
+from ossfn.adapter.backends.sql_order import follow, keys_of, note_delivered
 from ossfn.adapter.backends.sqlite.claims import claim, release
 from ossfn.adapter.backends.sqlite.file import WRITES, unavailable
-from ossfn.adapter.backends.sqlite.outbox import Outbox
+from ossfn.adapter.backends.sqlite.outbox import Outbox, Touched, count
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Release, Settle
 
 
@@ -28,6 +29,8 @@ class SqliteGroup:
         self._window = duplicate_window_seconds
         self._connection: Connection | None = None
         self._outbox: Outbox | None = None
+        self.pending = 0
+        """Deliveries that wait, as of the last transaction; read from any thread."""
 
     def run(self, work: Sequence[Any]) -> list[Any]:
         """Do all of it in one transaction; raises BackendUnavailable when the storage is to blame."""
@@ -46,24 +49,45 @@ class SqliteGroup:
 
     def _do(self, work: Sequence[Any], connection: Connection, outbox: Outbox) -> list[Any]:
         results: dict[int, Any] = {}
-        for kind, together in ((Append, outbox.append), (Settle, outbox.settle)):
-            places = [i for i, piece in enumerate(work) if isinstance(piece, kind)]
-            if places:
-                results.update(zip(places, together([work[i] for i in places]), strict=True))
+        appends = [i for i, piece in enumerate(work) if isinstance(piece, Append)]
+        if appends:
+            results.update(zip(appends, outbox.append([work[i] for i in appends]), strict=True))
+        settles = [piece for piece in work if isinstance(piece, Settle)]
+        if settles:
+            outbox.settle(settles)
         for i, piece in enumerate(work):
             match piece:
                 case Claim():
                     results[i] = claim(outbox.connection, piece, self._lease)
                 case Release():
                     release(outbox.connection, piece)
-                    results[i] = None
+                    outbox.touched.receipts |= {d.receipt for d in piece.deliveries if d.ordered}
                 case Call(function):
                     results[i] = function(connection)
-                    self._outbox = None  # it may have made deliveries, with numbers that were next in there
-        return [results[i] for i in range(len(work))]
+                    outbox.forget()  # it may have made deliveries of its own, with numbers that were next here
+        _follow_order(connection, outbox, max(piece.now for piece in work))
+        self.pending = _pending(outbox.connection)
+        return [results.get(i) for i in range(len(work))]
 
     def close(self) -> None:
         """Let the connection go."""
         if self._connection is not None:
             self._connection.close()
         self._connection = self._outbox = None
+
+
+def _follow_order(connection: Connection, outbox: Outbox, now: float) -> None:
+    """Let the next of each key go whose ordered deliveries have changed."""
+    touched, outbox.touched = outbox.touched, Touched()
+    for receipt in touched.delivered:
+        note_delivered(connection, receipt)
+    keys = touched.keys | keys_of(connection, touched.receipts)
+    count(outbox.connection, cancelled=follow(connection, keys, now))
+
+
+def _pending(connection: sqlite3.Connection) -> int:
+    (pending,) = connection.execute(
+        "SELECT sum(CASE name WHEN 'accepted' THEN value ELSE -value END) FROM counters"
+        " WHERE name IN ('accepted', 'delivered', 'dead', 'cancelled')"
+    ).fetchone()
+    return int(pending)

@@ -7,20 +7,49 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from ossfn.adapter.backends.sql_order import HELD
 from ossfn.adapter.backends.sqlite.work import Append, Kept, Settle
 from ossfn.adapter.codec import encode_event
 from ossfn.adapter.delivery import (
     DeadLetter,
     Delivered,
     Entry,
+    NewDelivery,
+    Order,
     PauseTarget,
     RetryAt,
     Settlement,
 )
 
 _CHUNK = 500  # values in one `IN (…)`, well under SQLite's limit
+_DELIVERY_COLUMNS = (
+    "seq, event_seq, number, target_seq, rule, generation, format, state, attempt, due_at, leased, accepted_at,"
+    " settled_at, reason, order_key, position, drop_stale"
+)
+
+
+@dataclass(slots=True)
+class Touched:
+    """Ordered deliveries that a transaction has changed: who goes next among their keys must be looked at again."""
+
+    keys: set[bytes] = field(default_factory=set)
+    receipts: set[int] = field(default_factory=set)
+    delivered: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _New:
+    """Rows for what is appended."""
+
+    known: set[object]
+    """Event ids and identities that are kept already."""
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    deliveries: list[tuple[Any, ...]] = field(default_factory=list)
+    dead: int = 0
+    unmatched: int = 0
 
 
 class Outbox:
@@ -28,15 +57,17 @@ class Outbox:
 
     def __init__(self, connection: sqlite3.Connection, lease_seconds: float, duplicate_window_seconds: float) -> None:
         self.connection = connection
+        self.touched = Touched()
         self._lease = lease_seconds
         self._window = duplicate_window_seconds
         self._targets: dict[str, int] = {}
+        self._next_event = self._next_delivery = 1
         self.forget()
 
     def forget(self) -> None:
-        """Look again which numbers are free: something else has made rows."""
-        self._next_event = self._next("events")
-        self._next_delivery = self._next("deliveries")
+        """Look again which numbers are free: something else has made rows. None is used twice while this lives."""
+        self._next_event = max(self._next_event, self._next("events"))
+        self._next_delivery = max(self._next_delivery, self._next("deliveries"))
 
     def _next(self, table: str) -> int:
         (highest,) = self.connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()
@@ -44,27 +75,18 @@ class Outbox:
 
     def append(self, work: Sequence[Append]) -> list[list[Kept]]:
         """Keep all entries of all pieces; one answer for each piece."""
-        known = self._known([entry for piece in work for entry in piece.entries], work[0].now)
-        event_rows: list[tuple[Any, ...]] = []
-        delivery_rows: list[tuple[Any, ...]] = []
-        answers = [[self._keep(piece, known, event_rows, delivery_rows, at) for at in _spans(piece)] for piece in work]
-        self.connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", event_rows)
-        self.connection.executemany(
-            "INSERT INTO deliveries (seq, event_seq, number, target_seq, rule, generation, format, state, attempt,"
-            " due_at, leased, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
-            delivery_rows,
-        )
-        kept = [k for answer in answers for k in answer]
+        new = _New(self._known([entry for piece in work for entry in piece.entries], work[0].now))
+        answers = [[self._keep(piece, entry, first, new) for entry, first in _spans(piece)] for piece in work]
+        self.connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new.events)
+        marks = ", ".join("?" * (_DELIVERY_COLUMNS.count(",") + 1))
+        self.connection.executemany(f"INSERT INTO deliveries ({_DELIVERY_COLUMNS}) VALUES ({marks})", new.deliveries)
         count(
             self.connection,
-            accepted=len(delivery_rows),
-            events=len(event_rows),
-            unmatched=sum(
-                k.new and not e.deliveries
-                for p, a in zip(work, answers, strict=True)
-                for e, k in zip(p.entries, a, strict=True)
-            ),
-            duplicates=sum(not k.new for k in kept),
+            accepted=len(new.deliveries),
+            dead=new.dead,
+            events=len(new.events),
+            unmatched=new.unmatched,
+            duplicates=sum(not kept.new for answer in answers for kept in answer),
         )
         return answers
 
@@ -80,44 +102,42 @@ class Outbox:
             known.update(row[0] for row in self.connection.execute(statement, [now - self._window, *chunk]))
         return known
 
-    def _keep(
-        self,
-        piece: Append,
-        known: set[object],
-        event_rows: list[tuple[Any, ...]],
-        delivery_rows: list[tuple[Any, ...]],
-        at: tuple[Entry, int],
-    ) -> Kept:
-        entry, first = at
+    def _keep(self, piece: Append, entry: Entry, first: int, new: _New) -> Kept:
+        """One entry's rows; `first` is the place of its first delivery in `leased`."""
         identity = None if entry.identity is None else digest(entry.identity)
-        if entry.event_id in known or (identity is not None and identity in known):
+        names = {entry.event_id, identity} - {None}
+        if names & new.known:
             return Kept(new=False)
-        known.add(entry.event_id)
-        if identity is not None:
-            known.add(identity)
+        new.known |= names
         event, seq, receipt = entry.event, self._next_event, self._next_delivery
         self._next_event += 1
         self._next_delivery += len(entry.deliveries)
-        event_rows.append(
-            (
-                seq,
-                entry.event_id,
-                identity,
-                entry.received_at,
-                entry.generation,
-                event.bucket,
-                event.key,
-                encode_event(event),
-            )
-        )
-        for number, new in enumerate(entry.deliveries):
-            leased = piece.leased[first + number]
-            due = piece.now + self._lease if leased else entry.received_at
-            delivery_rows.append(
-                (receipt + number, seq, number, self._target(new.target), new.rule, entry.generation, new.format,
-                 int(leased), due, int(leased), entry.received_at)
-            )  # fmt: skip
+        kept = (entry.received_at, entry.generation, event.bucket, event.key, encode_event(event))
+        new.events.append((seq, entry.event_id, identity, *kept))
+        for number, delivery in enumerate(entry.deliveries):
+            known_by = (receipt + number, seq, number, self._target(delivery.target), delivery.rule, entry.generation)
+            state = self._first_state(delivery, entry, piece.now + self._lease if piece.leased[first + number] else 0)
+            new.deliveries.append((*known_by, delivery.format, *state, *self._place(delivery.order)))
+            new.dead += bool(delivery.refused)
+        new.unmatched += not entry.deliveries
         return Kept(new=True, first_receipt=receipt)
+
+    def _first_state(self, delivery: NewDelivery, entry: Entry, leased_until: float) -> tuple[Any, ...]:
+        """(state, attempt, due_at, leased, accepted_at, settled_at, reason)."""
+        at = entry.received_at
+        if delivery.refused:
+            return ("dead", 0, at, 0, at, at, delivery.refused)
+        if leased_until:
+            return ("pending", 1, leased_until, 1, at, None, "")
+        return ("pending", 0, HELD if delivery.order else at, 0, at, None, "")
+
+    def _place(self, order: Order | None) -> tuple[bytes | None, str, int]:
+        """(order_key, position, drop_stale)."""
+        if order is None:
+            return (None, "", 0)
+        key = digest(order.key)
+        self.touched.keys.add(key)
+        return (key, order.position, int(order.drop_stale))
 
     def _target(self, target: str) -> int:
         """The number of a target, given to it now if it has none."""
@@ -128,23 +148,21 @@ class Outbox:
             self._targets[target] = int(seq)
         return int(seq)
 
-    def settle(self, work: Sequence[Settle]) -> list[int]:
-        """Record attempts and steps; a step whose claim is no longer the current one changes nothing.
-
-        How many deliveries came to their end (the whole group's number stands with its first piece).
-        """
+    def settle(self, work: Sequence[Settle]) -> None:
+        """Record attempts and steps; a step whose claim is no longer the current one changes nothing."""
         settlements = [(s, piece.now) for piece in work for s in piece.settlements]
+        # One that was recorded already is handed in again when nobody could tell whether it had been.
         self.connection.executemany(
             "INSERT INTO attempts (delivery_seq, number, started_at, seconds, status, reason, answer)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             [
                 (s.delivery.receipt, s.attempt.number, s.attempt.started_at, s.attempt.seconds, s.attempt.status,
                  s.attempt.reason, s.attempt.answer)
                 for s, _ in settlements
             ],
         )  # fmt: skip
-        rows = [_settled(s, now) for s, now in settlements]
-        counts = self._settle_all(rows)
+        changed = self._settle_all([_settled(s, now) for s, now in settlements])
+        counts = Counter(row[0] for row in changed)
         count(self.connection, delivered=counts["delivered"], dead=counts["dead"])
         for s, now in settlements:
             if isinstance(s.step, PauseTarget):
@@ -152,9 +170,13 @@ class Outbox:
                     "UPDATE targets SET paused_reason = ?, paused_at = ? WHERE id = ?",
                     (s.step.reason, now, s.delivery.target),
                 )
-        return [counts["delivered"] + counts["dead"]] + [0] * (len(work) - 1)
+        ordered = {s.delivery.receipt for s, _ in settlements if s.delivery.ordered}
+        self.touched.receipts |= ordered
+        if ordered:
+            self.touched.delivered |= ordered & {row[4] for row in changed if row[0] == "delivered"}
 
-    def _settle_all(self, rows: list[tuple[Any, ...]]) -> Counter[str]:
+    def _settle_all(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows that changed something."""
         statement = (
             "UPDATE deliveries SET state = ?, due_at = ?, settled_at = ?, reason = ?, leased = 0"
             " WHERE seq = ? AND attempt = ? AND leased = 1 AND state = 'pending'"
@@ -165,7 +187,14 @@ class Outbox:
             self.connection.execute("ROLLBACK TO settling")
             rows = [row for row in rows if self.connection.execute(statement, row).rowcount]
         self.connection.execute("RELEASE settling")
-        return Counter(row[0] for row in rows)
+        return rows
+
+
+def count(connection: sqlite3.Connection, **amounts: int) -> None:
+    """Add to the counters."""
+    connection.executemany(
+        "UPDATE counters SET value = value + ? WHERE name = ?", [(n, name) for name, n in amounts.items() if n]
+    )
 
 
 def delivery_id(event_id: str, number: int) -> str:
@@ -205,13 +234,6 @@ def _spans(piece: Append) -> Iterator[tuple[Entry, int]]:
 def _chunks(values: list[Any]) -> Iterator[list[Any]]:
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
-
-
-def count(connection: sqlite3.Connection, **amounts: int) -> None:
-    """Add to the counters."""
-    connection.executemany(
-        "UPDATE counters SET value = value + ? WHERE name = ?", [(n, name) for name, n in amounts.items() if n]
-    )
 
 
 def _in(statement: str, values: Sequence[object]) -> str:

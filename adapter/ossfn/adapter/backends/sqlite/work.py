@@ -31,6 +31,7 @@ class Call:
     """Anything else that writes."""
 
     function: Callable[[Connection], Any]
+    now: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim took, when the next that it left is due (inf: none), which targets had no room for more.
-
-    `damaged` deliveries became dead letters, because their event cannot be read any more.
-    """
+    """What a claim took, when the next that it left is due (inf: none), and which targets had no room for more."""
 
     deliveries: list[Delivery]
     next_due: float
     crowded: frozenset[str]
-    damaged: int
 
 
 @dataclass(frozen=True, slots=True)
