@@ -156,6 +156,7 @@ def test_a_key_that_needs_a_password_is_refused_without_asking_for_it(
         ("https://*.example/", {}, "name callbacks as"),
         ("https://me@x.example/*", {}, "name callbacks as"),
         ("ftp://x.example/*", {}, "name callbacks as"),
+        ("http://x.example:80hook/*", {}, "is no URL"),
         ("*", {"secrets": ["topsecret"]}, "a webhook secret is"),
         ("*", {"headers": {"X-Key": "topsecret\r\nX-Other: 1"}}, "no HTTP header"),
         ("*", {"headers": {"X-Key": "topsecret\n"}}, "no HTTP header"),

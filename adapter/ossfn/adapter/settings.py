@@ -32,8 +32,16 @@ def _checked(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _is_url(url: str) -> str:
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from error
+    return url
+
+
 WebhookSecret = Annotated[SecretStr, AfterValidator(_checked)]
-Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$"), AfterValidator(_is_url)]
 TopicArn = Annotated[
     str, StringConstraints(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
 ]
@@ -268,6 +276,7 @@ class Settings(BaseSettings):
         for pattern in callbacks:
             if not _CALLBACK_PATTERN.fullmatch(pattern):
                 raise ValueError(f'{pattern!r}: name callbacks as "https://hooks.example.com/path/*", or "*" for all')
+            _is_url(pattern.removesuffix("*"))
         return callbacks
 
     @model_validator(mode="after")

@@ -224,6 +224,7 @@ async def test_a_subscription_of_an_expected_topic_is_confirmed(
         ({"kind": "jd", "certificate_origins": []}, "at least 1 item"),
         ({"kind": "jd", "certificate_origins": ["jd.example"]}, "match pattern"),
         ({"kind": "jd", "certificate_origins": ["https://jd.example/path"]}, "match pattern"),
+        ({"kind": "jd", "certificate_origins": ["https://jd.example:port"]}, "is no URL"),
         ({"kind": "sns", "topics": []}, "at least 1 item"),
         ({"kind": "sns", "topics": ["s3-topic"]}, "match pattern"),
         ({"kind": "sns", "topics": [TOPIC], "topsecret": 1}, "Extra inputs"),
