@@ -128,3 +128,48 @@ async def test_a_test_event_is_taken_and_calls_nobody(ingest: Ingest, log: Memor
 async def test_a_confirmation_is_handed_back(ingest: Ingest) -> None:
     answer = await ingest.accept(Source("jd"), {"x-jdcloud-message-type": "SubscriptionConfirmation"}, b"hello")
     assert answer == Confirmation(kind="jd", answer=b"aGVsbG8=")
+
+
+async def test_an_ordered_rule_gives_each_key_an_order(registry: Registry, ingest: Ingest, log: MemoryBackend) -> None:
+    rule = Rule(
+        "in-order",
+        ("s3:ObjectCreated:*",),
+        KeyFilter("o/", ""),
+        (FunctionRef("thumbs"),),
+        ordered=True,
+        drop_stale=True,
+    )
+    registry.put_rules("photos", [rule], actor="test")
+    late, early = record("o/k", sequencer="0A01"), record("o/k", sequencer="0A")
+    await ingest.accept(Source("auto"), {}, notification(late, record("o/other", sequencer="01"), early))
+    claimed = await log.claim(limit=10, room={}, default_room=10)
+    assert sorted((d.event.key, d.event.sequencer) for d in claimed) == [("o/k", "0A"), ("o/other", "01")]
+
+
+async def test_an_event_that_has_come_round_too_often_is_a_dead_letter(ingest: Ingest, log: MemoryBackend) -> None:
+    for hops in (16, 17):
+        looped = record(f"in/{hops}.jpg", userMetadata={"X-Amz-Meta-Ossfn-Hops": str(hops)})
+        looped["eventSource"] = "minio:s3"
+        await ingest.accept(Source("minio"), {}, notification(looped))
+    found, _ = await log.find(Query(), limit=10)
+    assert {d.event.key: (d.state, d.reason[:10]) for d in found} == {
+        "in/16.jpg": ("pending", ""),
+        "in/17.jpg": ("dead", "loop: a fu"),
+    }
+
+
+async def test_a_key_that_calls_a_function_too_often_is_held_for_the_rest_of_the_minute(
+    registry: Registry, log: MemoryBackend
+) -> None:
+    now, ids = [NOW], itertools.count(1)
+    ingest = Ingest(log, registry.match, clock=lambda: now[0], new_id=lambda: f"{next(ids):032x}")
+    for n in range(20):
+        for key in ("in/a.jpg", "t.txt", f"in/{n}.jpg"):
+            await ingest.accept(Source("auto"), {}, notification(record(key, sequencer=f"{n + 1:04x}")))
+    dead, _ = await log.find(Query(state="dead"), limit=100)
+    assert [d.event.key for d in dead] == ["in/a.jpg"] * 4  # callbacks are not functions
+    assert dead[0].reason == "loop: this key has called function:thumbs 16 times within a minute"
+    now[0] += 60
+    await ingest.accept(Source("auto"), {}, notification(record("in/a.jpg", sequencer="ff")))
+    newest, _ = await log.find(Query(), limit=1)
+    assert newest[0].state == "pending"
