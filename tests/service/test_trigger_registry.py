@@ -151,8 +151,10 @@ def test_a_callback_kept_unverified_gets_its_events_when_it_agrees(tmp_path: Pat
         (fault,) = refused.json()["faults"]
         assert (refused.status_code, fault["field"], fault["limit"]) == (400, "target.callbacks[0]", "verification")
         assert "without WebHook-Allowed-Origin" in fault["advice"]
-        kept = service.http.post("/api/v1/buckets/photos/rules?store_unverified=true", json=hook)
-        assert kept.status_code == 201
+        given = ("--name", "hook", "--event", "s3:ObjectCreated:*", "--callback", f"{url}/hook")
+        by_hand = ("rules", "add", "photos", *given, "--verification", "cloudevents")
+        assert "verification failed" in cli(service, *by_hand).stderr
+        assert cli(service, *by_hand, "--store-unverified").returncode == 0
         service.notify("waits.jpg")
         (target,) = service.http.get("/api/v1/targets").json()["targets"]
         assert (target["target"], target["pending"]) == (f"callback:{url}/hook", 1)

@@ -35,16 +35,18 @@ def set_(
     name: Name,
     region: Annotated[str | None, typer.Option(help="Where it is; cn-north-1 for a new one.")] = None,
     mode: Annotated[str | None, typer.Option(help="When rules overlap: strict, first-match or fan-out.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Whose S3 access keys may use it; once said it stays.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Register a bucket, or change its region or mode.
+    """Register a bucket, or change what is given of it.
 
     For example:
 
     \b
         ossfn buckets set photos --mode fan-out
     """
-    given = {key: value for key, value in (("region", region), ("mode", mode)) if value is not None}
+    wanted = {"region": region, "mode": mode, "owner": owner}
+    given = {key: value for key, value in wanted.items() if value is not None}
     answer = client(ctx).send("PUT", api("buckets", name), given)
     if as_json:
         return write_json(answer)

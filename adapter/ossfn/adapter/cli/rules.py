@@ -26,6 +26,10 @@ Callbacks = Annotated[list[str] | None, typer.Option("--callback", help="Send to
 Ordered = Annotated[bool | None, typer.Option("--ordered/--unordered", help="One key's events one after another.")]
 Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it is in force.")]
 Format = Annotated[str | None, typer.Option("--format", help="structured, binary, s3-notification or jd-notification.")]
+Verification = Annotated[str | None, typer.Option(help="How callbacks agree to get events: none, jd or cloudevents.")]
+Unverified = Annotated[
+    bool, typer.Option("--store-unverified", help="Keep it when its callbacks do not agree; they are paused.")
+]
 
 
 @app.command()
@@ -87,6 +91,8 @@ def add(
     ordered: Ordered = None,
     enabled: Enabled = None,
     event_format: Format = None,
+    verification: Verification = None,
+    store_unverified: Unverified = False,
     as_json: Json = False,
 ) -> None:
     """Add a rule behind the others of a bucket.
@@ -97,12 +103,12 @@ def add(
         ossfn rules add photos --name thumbnails --event 's3:ObjectCreated:*' --suffix .jpg --function thumbs
         ossfn rules add photos --event 's3:ObjectRemoved:*' --callback https://example.com/hook
     """
-    rule = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format)
+    rule = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format, verification)
     if "target" not in rule or "events" not in rule:
         raise typer.BadParameter("--event, and either --function or --callback, are needed")
     if name:
         rule["name"] = name
-    answer = client(ctx).send("POST", api("buckets", bucket, "rules"), rule)
+    answer = client(ctx).send("POST", api("buckets", bucket, "rules"), rule, query=_query(store_unverified))
     if as_json:
         return write_json(answer)
     return typer.echo(f"{bucket}/{answer.json()['name']}: added")
@@ -121,6 +127,8 @@ def set_(
     ordered: Ordered = None,
     enabled: Enabled = None,
     event_format: Format = None,
+    verification: Verification = None,
+    store_unverified: Unverified = False,
     as_json: Json = False,
 ) -> None:
     """Change what is given of a rule and leave the rest; nothing changes when somebody else was faster.
@@ -131,13 +139,14 @@ def set_(
         ossfn rules set photos thumbnails --suffix .png
         ossfn rules set photos thumbnails --disabled
     """
-    changes = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format)
+    changes = _given(events, prefix, suffix, function, callbacks, ordered, enabled, event_format, verification)
     if not changes:
         raise typer.BadParameter("say what to change, for example --suffix .png")
     service = client(ctx)
     path = api("buckets", bucket, "rules", name)
     now = service.get(path)
-    answer = service.send("PUT", path, now.json() | changes, headers={"if-match": now.headers["etag"]})
+    seen = {"if-match": now.headers["etag"]}
+    answer = service.send("PUT", path, now.json() | changes, query=_query(store_unverified), headers=seen)
     if as_json:
         return write_json(answer)
     return typer.echo(f"{bucket}/{name}: changed")
@@ -202,6 +211,7 @@ def _given(
     ordered: bool | None,
     enabled: bool | None,
     event_format: str | None,
+    verification: str | None,
 ) -> dict[str, Any]:
     """The rule's members that were said."""
     if function and callbacks:
@@ -211,9 +221,13 @@ def _given(
         target = {"callbacks": callbacks}
     members = {
         "events": events, "prefix": prefix, "suffix": suffix, "target": target, "ordered": ordered,
-        "enabled": enabled, "format": event_format,
+        "enabled": enabled, "format": event_format, "verification": verification,
     }  # fmt: skip
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _query(store_unverified: bool) -> dict[str, str | None]:
+    return {"store_unverified": "true" if store_unverified else None}
 
 
 def _rules_of(service: Client, bucket: str) -> list[dict[str, Any]]:
