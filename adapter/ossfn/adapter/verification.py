@@ -179,7 +179,7 @@ class CallbackVerification:
                 case _:
                     assert_never(kind)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            return str(error)
+            return str(error) or type(error).__name__  # never empty: that would be consent
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         endpoint, address = self._endpoint(url), httpx.URL(url)

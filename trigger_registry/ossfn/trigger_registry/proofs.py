@@ -14,7 +14,6 @@ Question = tuple[str, Literal["jd", "cloudevents"]]
 Answers = Mapping[Question, str]
 """Why each callback does not agree; empty when it does."""
 
-
 MESSAGE = "Topic is absent, verification failed"
 """JD Cloud's words (PUT Bucket notification, error table)."""
 
