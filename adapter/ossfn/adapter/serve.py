@@ -22,6 +22,7 @@ from ossfn.adapter.settings import Settings
 from ossfn.adapter.web.admin_api import admin_app
 from ossfn.adapter.web.api_guard import Token
 from ossfn.adapter.web.bounded_http import bounded_http
+from ossfn.adapter.web.gateway import gateway_route
 from ossfn.adapter.web.grant_api import grant_route
 from ossfn.adapter.web.health import health_routes
 from ossfn.adapter.web.ingest_api import IngestDoor
@@ -69,7 +70,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main_app(service: Service) -> Starlette:
-    """Ingest, health and metrics, and under everything else the JSON API."""
+    """Ingest, health and metrics, functions called directly, and under everything else the JSON API."""
     door = IngestDoor(
         service.ingest,
         service.senders,
@@ -81,6 +82,7 @@ def main_app(service: Service) -> Starlette:
             door.route,
             *health_routes(service.metrics, service.backend.healthy),
             grant_route(service.verification.granted),
+            gateway_route(service.functions, tokens=_tokens(service.settings)),
             Mount("/", _json_api(service)),
         ]
     )

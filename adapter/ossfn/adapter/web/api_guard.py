@@ -18,6 +18,7 @@ from ossfn.functions.bundle import ZIPPED_BYTES
 JSON_BYTES = 1024 * 1024
 ZIP = "application/zip"
 _JSON_OR_ZIP = re.compile(r"application/(zip|json|[^/]+\+json)")
+_ANY = re.compile(".*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,22 @@ NOBODY = Token("api", "")
 class Guard:
     """In front of the API: lets in who bears a token, or when there is none this machine's own programs and pages."""
 
-    def __init__(self, app: ASGIApp, *, tokens: Sequence[Token]) -> None:
+    def __init__(self, app: ASGIApp, *, tokens: Sequence[Token], any_bodies_to: int | None = None) -> None:
+        """With `any_bodies_to` the app takes bodies of every type, of so many bytes at most."""
         self._app = app
         self._tokens = tokens
+        self._any_bodies_to = any_bodies_to
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         headers = Headers(scope=scope)
         caller = self._bearer(headers) if self._tokens else NOBODY
-        refused = _stranger(caller, headers, scope["method"]) or _unreadable(headers)
+        most = _most(headers) if self._any_bodies_to is None else self._any_bodies_to
+        kinds = _JSON_OR_ZIP if self._any_bodies_to is None else _ANY
+        refused = _stranger(caller, headers, scope["method"]) or _unreadable(headers, kinds, most)
         if refused is None and caller is not None:
             known = {**scope, "state": {**scope.get("state", {}), "caller": caller.name}}
-            await self._app(known, _bounded(receive, _most(headers)), send)
+            await self._app(known, _bounded(receive, most), send)
         elif refused is not None:
             await refused(scope, receive, send)
 
@@ -106,16 +111,16 @@ def _most(headers: Headers) -> int:
     return ZIPPED_BYTES if media_type(headers) == ZIP else JSON_BYTES
 
 
-def _unreadable(headers: Headers) -> Response | None:
+def _unreadable(headers: Headers, kinds: re.Pattern[str], most: int) -> Response | None:
     """A body that no route reads: of another type, or announced as too long."""
     length = headers.get("content-length", "")
     has_body = length not in ("", "0") or "transfer-encoding" in headers
     kind = media_type(headers)
-    if has_body and not _JSON_OR_ZIP.fullmatch(kind):
+    if has_body and not kinds.fullmatch(kind):
         advice = "Send Content-Type: application/json, or application/zip for a function's code."
         return simple(415, "UnsupportedMediaType", f"A body of type {kind or 'unknown'} is not read.", advice)
-    if length.isdecimal() and int(length[:20]) > _most(headers):
-        return simple(413, "TooLarge", _too_large(_most(headers)))
+    if length.isdecimal() and int(length[:20]) > most:
+        return simple(413, "TooLarge", _too_large(most))
     return None
 
 
