@@ -113,6 +113,13 @@ async def test_a_token_opens_as_bearer_or_as_password(log: MemoryBackend) -> Non
     assert (await log.stats()).events == 2
 
 
+async def test_a_store_may_ask_without_its_token_whether_anybody_is_there(log: MemoryBackend) -> None:
+    async with door(log, {"minio": {"token": TOKEN}}) as client:
+        answer = await client.head("/ingest/minio")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert (await client.head("/ingest/nobody")).status_code == 404
+
+
 async def test_everything_else_that_is_not_let_in_is_counted_too(log: MemoryBackend) -> None:
     refused: Counter[tuple[str, str]] = Counter()
     async with door(log, {"open": {}}, refused) as client:

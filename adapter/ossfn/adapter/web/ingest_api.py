@@ -56,7 +56,7 @@ class IngestDoor:
         return Route("/ingest/{source}", self.answer, methods=[*_TAKEN, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
     async def answer(self, request: Request) -> Response:
-        """One request of a store; MinIO asks with HEAD before it sends anything."""
+        """One request of a store."""
         name = request.path_params["source"]
         try:
             return await self._admit(name, request)
@@ -80,6 +80,8 @@ class IngestDoor:
         if sender is None:
             known = ", ".join(sorted(self._senders))
             raise Refused(404, "unknown-source", f"there is no ingest source {name!r}; known: {known}")
+        if request.method == "HEAD":  # MinIO asks so whether anybody is there, without its token
+            return Response()
         if sender.token is not None and not carries(request.headers.get("authorization", ""), sender.token):
             raise Refused(401, "unauthorized", f"source {name!r} needs its token in Authorization", headers=_CHALLENGE)
         if request.method != "POST":
