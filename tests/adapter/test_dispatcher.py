@@ -25,7 +25,7 @@ from ossfn.adapter.delivery import (
 )
 from ossfn.adapter.dispatcher import Dispatcher
 from ossfn.adapter.events import ObjectEvent
-from ossfn.adapter.retry import RetryPolicy
+from ossfn.adapter.retry import LanePolicy, RetryPolicy
 
 EVENT = ObjectEvent(
     name="s3:ObjectCreated:Put", bucket="b", key="k", time="2026-11-22T15:57:26Z", dialect="aws", event_source="aws:s3",
@@ -49,9 +49,9 @@ class Scripted:
     most: Counter[str] = field(default_factory=Counter)
     tries: list[tuple[str, int]] = field(default_factory=list)
 
-    def concurrency_of(self, target: str) -> int:
+    def lane_of(self, target: str) -> LanePolicy:
         """The same for all."""
-        return self.concurrency
+        return LanePolicy(self.concurrency, RetryPolicy(first_delay=0.01))
 
     async def send(self, delivery: Delivery) -> tuple[Outcome, Attempt]:
         """Note it, wait if told to, answer as scripted."""
@@ -70,7 +70,7 @@ class Scripted:
 @asynccontextmanager
 async def dispatching(backend: MemoryBackend, targets: Scripted, steps: list[NextStep]) -> AsyncIterator[Dispatcher]:
     dispatcher = Dispatcher(
-        backend, targets, RetryPolicy(first_delay=0.01), clock=time.time, dice=lambda: 0.5,
+        backend, targets, clock=time.time, dice=lambda: 0.5,
         on_attempt=lambda delivery, attempt, step: steps.append(step),
     )  # fmt: skip
     running = asyncio.create_task(dispatcher.run())

@@ -28,7 +28,7 @@ from ossfn.adapter.delivery import (
 )
 from ossfn.adapter.dispatcher import Dispatcher
 from ossfn.adapter.events import ObjectEvent
-from ossfn.adapter.retry import RetryPolicy
+from ossfn.adapter.retry import LanePolicy
 
 pytestmark = pytest.mark.slow
 
@@ -219,9 +219,9 @@ class Counting:
         self.tries: list[str] = []
         self.gate = asyncio.Event()
 
-    def concurrency_of(self, target: str) -> int:
+    def lane_of(self, target: str) -> LanePolicy:
         """The same for all."""
-        return 4
+        return LanePolicy(4)
 
     async def send(self, delivery: Delivery) -> tuple[Outcome, Attempt]:
         """Count and accept."""
@@ -233,9 +233,7 @@ class Counting:
 async def test_outcomes_wait_while_another_program_holds_the_file(tmp_path: Path) -> None:
     path, targets = tmp_path / "outbox.db", Counting()
     async with opened(path) as backend:
-        dispatcher = Dispatcher(
-            backend, targets, RetryPolicy(), clock=time.time, dice=lambda: 0.5, on_attempt=lambda *_: None
-        )
+        dispatcher = Dispatcher(backend, targets, clock=time.time, dice=lambda: 0.5, on_attempt=lambda *_: None)
         running = asyncio.create_task(dispatcher.run())
         await backend.append([entry(f"e{n}", "function:a") for n in range(2000)])
         while len(targets.tries) < 4:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ossfn.adapter.delivery import Attempt, Entry, Settlement, State
+from ossfn.adapter.delivery import Attempt, Circuit, Entry, Settlement, State
 from ossfn.adapter.delivery import Delivery as ClaimedDelivery
 from ossfn.adapter.events import ObjectEvent
 
@@ -62,6 +62,14 @@ class DeliveryQueue(Protocol):
 
     async def release(self, deliveries: Sequence[ClaimedDelivery]) -> None:
         """Give claims back untried: due at once, the attempt not counted. Claims lost meanwhile are left alone."""
+        ...
+
+    def circuits(self) -> Mapping[str, Circuit]:
+        """Targets whose circuit is open; from memory."""
+        ...
+
+    async def set_circuit(self, target: str, circuit: Circuit | None) -> None:
+        """Open a target's circuit or, with None, close it. While it is open nothing is held ready for that target."""
         ...
 
 
@@ -191,7 +199,11 @@ class History(Protocol):
         ...
 
     async def resume(self, target: str) -> None:
-        """Let this target's deliveries go on."""
+        """Let this target's deliveries go on; an open circuit is closed."""
+        ...
+
+    def circuits(self) -> Mapping[str, Circuit]:
+        """Targets that are left alone because they failed too often in a row."""
         ...
 
 

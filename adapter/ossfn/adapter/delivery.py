@@ -169,3 +169,14 @@ class Settlement:
     delivery: Delivery
     attempt: Attempt
     step: NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A target that failed too often in a row gets nothing until `open_until` (Unix seconds), then one try as a probe.
+
+    `opened` counts how often in a row that was; a target without one is asked as usual.
+    """
+
+    opened: int
+    open_until: float

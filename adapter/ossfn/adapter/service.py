@@ -19,7 +19,6 @@ from ossfn.adapter.dialects import DIALECTS
 from ossfn.adapter.dispatcher import Dispatcher
 from ossfn.adapter.ingest import Ingest, Source
 from ossfn.adapter.metrics import Metrics
-from ossfn.adapter.retry import PRESETS
 from ossfn.adapter.senders import Callbacks, HttpSender
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.targets import Targets
@@ -97,10 +96,9 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             Targets(
                 functions,
                 HttpSender(transport, mode=settings.cloudevents),
-                settings.callback_concurrency,
                 callbacks,
+                settings,
             ),
-            PRESETS[settings.retry],
             clock=time.time,
             dice=random.random,
             on_attempt=_reporter(metrics),

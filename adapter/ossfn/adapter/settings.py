@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from dataclasses import fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ossfn.adapter.dialects import DIALECTS
-from ossfn.adapter.retry import PRESETS
+from ossfn.adapter.retry import PRESETS, RetryPolicy
 from ossfn.adapter.signing import check_secret
 from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.rules import Verification
@@ -162,6 +163,36 @@ class CallbackSettings(BaseModel):
         return context
 
 
+class TargetSettings(BaseModel):
+    """How a target is treated, `[targets."function:thumbs"]` or `[targets."callback:https://hooks.example.com/*"]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retry: str | RetryPolicy | None = Field(
+        None, description="Retry policy: one of the presets, or a table of numbers; none: `retry`."
+    )
+    concurrency: int | None = Field(None, gt=0, le=1024, description="Tries at a time.")
+    per_second: float | None = Field(None, gt=0, description="Tries a second at most.")
+
+    @field_validator("retry", mode="before")
+    @classmethod
+    def _known_policy(cls, retry: object) -> object:
+        if isinstance(retry, dict) and (unknown := sorted({*retry} - {field.name for field in fields(RetryPolicy)})):
+            raise ValueError(f"unknown: {', '.join(unknown)}")
+        return _known_preset(retry) if isinstance(retry, str) else retry
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """The policy itself."""
+        return PRESETS[self.retry] if isinstance(self.retry, str) else self.retry
+
+
+def _known_preset(name: str) -> str:
+    if name not in PRESETS:
+        raise ValueError(f"unknown retry policy {name!r}: use one of {', '.join(PRESETS)}")
+    return name
+
+
 class ApiTokenSettings(BaseModel):
     """One bearer token for the JSON API, `[api_tokens.NAME]`."""
 
@@ -213,6 +244,9 @@ class Settings(BaseSettings):
         "safe",
         description="`safe`: ids unique per record, subject decoded; `strict`: the CNCF table to the letter.",
     )
+    targets: dict[str, TargetSettings] = Field(
+        {}, description="Targets to be treated differently, by `function:NAME` or `callback:URL`; `*` may end it."
+    )
     retry: str = Field("default", description="Retry policy for all targets: one of the presets.")
     callback_allow: tuple[IPv4Network | IPv6Network, ...] | None = Field(
         None,
@@ -244,7 +278,7 @@ class Settings(BaseSettings):
         description="Sent to callbacks as `WebHook-Request-Origin`: the DNS name of this system.",
     )
     lease_seconds: float = Field(
-        900.0, ge=60, description="After so long a claimed delivery is due again; above any time-out."
+        900.0, ge=660, description="After so long a claimed delivery is due again; above any time-out."
     )
     duplicate_window_seconds: float = Field(
         3600.0, ge=0, description="How long a repeated event is known as a duplicate."
@@ -266,9 +300,7 @@ class Settings(BaseSettings):
     @field_validator("retry")
     @classmethod
     def _known_policy(cls, name: str) -> str:
-        if name not in PRESETS:
-            raise ValueError(f"unknown retry policy {name!r}: use one of {', '.join(PRESETS)}")
-        return name
+        return _known_preset(name)
 
     @field_validator("callbacks")
     @classmethod

@@ -4,11 +4,15 @@ import time
 from dataclasses import dataclass
 
 from ossfn.adapter.delivery import Attempt, Delivery, Failed, Outcome
+from ossfn.adapter.retry import PRESETS, LanePolicy
 from ossfn.adapter.senders import Callbacks, Endpoint, HttpSender
+from ossfn.adapter.settings import Settings, TargetSettings
 from ossfn.functions.service import Functions
 
 # The function's own host stops it at its limit and answers; a little later we stop waiting for that answer.
 _GRACE_SECONDS = 10.0
+
+_NOTHING_SAID = TargetSettings.model_construct()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +21,32 @@ class Targets:
 
     functions: Functions
     sender: HttpSender
-    callback_concurrency: int
     callbacks: Callbacks
+    settings: Settings
 
-    def concurrency_of(self, target: str) -> int:
-        """How many deliveries it takes at a time."""
+    def lane_of(self, target: str) -> LanePolicy:
+        """How it is treated: as its settings say, else as the function was deployed, else like all callbacks."""
+        own = self._own_settings(target)
+        concurrency, timeout_seconds = self._defaults(target)
+        return LanePolicy(
+            own.concurrency or concurrency,
+            own.retry_policy or PRESETS[self.settings.retry],
+            own.per_second,
+            timeout_seconds,
+        )
+
+    def _own_settings(self, target: str) -> TargetSettings:
+        """Those of the longest pattern that matches."""
+        patterns = [p for p in self.settings.targets if _matches(p, target)]
+        return self.settings.targets[max(patterns, key=len)] if patterns else _NOTHING_SAID
+
+    def _defaults(self, target: str) -> tuple[int, float]:
+        """(concurrency, the longest that a try takes)."""
         kind, _, name = target.partition(":")
-        return self.callback_concurrency if kind == "callback" else self.functions.concurrency_of(name) or 1
+        if kind == "callback":
+            return self.settings.callback_concurrency, self.callbacks.endpoint(name).timeout_seconds
+        timeout = self.functions.timeout_of(name) or 0
+        return self.functions.concurrency_of(name) or 1, timeout + _GRACE_SECONDS
 
     async def send(self, delivery: Delivery) -> tuple[Outcome, Attempt]:
         """Try once; a function that is not deployed (yet) is a failure that may pass."""
@@ -41,3 +64,7 @@ class Targets:
         if address is None or timeout is None:
             return None
         return Endpoint(address, timeout + _GRACE_SECONDS, guarded=False)
+
+
+def _matches(pattern: str, target: str) -> bool:
+    return target.startswith(pattern[:-1]) if pattern.endswith("*") else target == pattern

@@ -9,6 +9,7 @@ from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, Tar
 from ossfn.adapter.backends.kept import STALE, Kept, heads_of, matches, newer, stale
 from ossfn.adapter.delivery import (
     Attempt,
+    Circuit,
     DeadLetter,
     Delivered,
     Delivery,
@@ -34,6 +35,7 @@ class MemoryBackend:
         self._newest: dict[str, str] = {}
         """Highest position delivered, by order key."""
         self._paused: dict[str, TargetState] = {}
+        self._circuits: dict[str, Circuit] = {}
         self._counts = dict.fromkeys(
             ("accepted", "delivered", "dead", "cancelled", "events", "unmatched", "duplicates"), 0
         )
@@ -259,6 +261,17 @@ class MemoryBackend:
         """See `History.paused_targets`."""
         return [self._paused[target] for target in sorted(self._paused)]
 
+    def circuits(self) -> Mapping[str, Circuit]:
+        """See `DeliveryQueue.circuits`."""
+        return self._circuits
+
+    async def set_circuit(self, target: str, circuit: Circuit | None) -> None:
+        """See `DeliveryQueue.set_circuit`."""
+        if circuit:
+            self._circuits[target] = circuit
+        else:
+            self._circuits.pop(target, None)
+
     async def pause(self, target: str, reason: str) -> None:
         """See `History.pause`."""
         self._paused[target] = TargetState(target, reason, self._clock())
@@ -266,6 +279,7 @@ class MemoryBackend:
     async def resume(self, target: str) -> None:
         """See `History.resume`."""
         self._paused.pop(target, None)
+        self._circuits.pop(target, None)
         self._wake.set()
 
     async def clean_up(self, *, delivered_before: float, limit: int) -> int:

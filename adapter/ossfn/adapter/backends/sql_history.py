@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, text
 from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, TargetState
 from ossfn.adapter.backends.sql_order import HELD, follow, forget, keys_of
 from ossfn.adapter.codec import readable_event
-from ossfn.adapter.delivery import Attempt
+from ossfn.adapter.delivery import Attempt, Circuit
 
 _FROM = "FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN targets t ON t.seq = d.target_seq"
 _DELIVERY = (
@@ -190,6 +190,21 @@ def pause(connection: Connection, target: str, reason: str, now: float) -> None:
 def resume(connection: Connection, target: str) -> None:
     """Let the target's deliveries go on."""
     connection.execute(text("UPDATE targets SET paused_reason = NULL, paused_at = NULL WHERE id = :id"), {"id": target})
+    set_circuit(connection, target, None)
+
+
+def circuits(connection: Connection) -> dict[str, Circuit]:
+    """Targets whose circuit is open."""
+    rows = connection.execute(text("SELECT id, opened, open_until FROM targets WHERE open_until IS NOT NULL"))
+    return {target: Circuit(opened, until) for target, opened, until in rows}
+
+
+def set_circuit(connection: Connection, target: str, circuit: Circuit | None) -> None:
+    """Open or close a target's circuit."""
+    connection.execute(
+        text("UPDATE targets SET opened = :opened, open_until = :until WHERE id = :id"),
+        {"id": target, "opened": circuit.opened if circuit else 0, "until": circuit.open_until if circuit else None},
+    )
 
 
 def clean_up(connection: Connection, delivered_before: float, limit: int) -> int:

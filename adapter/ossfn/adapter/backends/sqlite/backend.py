@@ -19,7 +19,7 @@ from ossfn.adapter.backends.sqlite.history import SqliteHistory
 from ossfn.adapter.backends.sqlite.outbox import delivery_id
 from ossfn.adapter.backends.sqlite.work import Append, Call, Claim, Claimed, Kept, Release, Settle
 from ossfn.adapter.backends.writer import Writer
-from ossfn.adapter.delivery import Delivery, Entry, NewDelivery, PauseTarget, RetryAt, Settlement
+from ossfn.adapter.delivery import Circuit, Delivery, Entry, NewDelivery, PauseTarget, RetryAt, Settlement
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class SqliteBackend(SqliteHistory):
         self._reserve = reserve_bytes
         self._fresh = Fresh(fresh_per_target, fresh_total)
         self._paused: set[str] = set()
+        self._circuits: dict[str, Circuit] = {}
         self._crowded: frozenset[str] = frozenset()
         """Targets with more due in the file than they had room for: what is new queues up behind that."""
         self._next_due = 0.0
@@ -71,6 +72,7 @@ class SqliteBackend(SqliteHistory):
                     raise fault from error
                 raise
             self._paused = {t.target for t in await self.paused_targets()}
+            self._circuits = await self._read(history.circuits)
             self._group = SqliteGroup(
                 self._path, self._engine, lease_seconds=self._lease, duplicate_window_seconds=self._window
             )
@@ -137,7 +139,7 @@ class SqliteBackend(SqliteHistory):
 
     def _flows(self, new: NewDelivery) -> bool:
         """Whether a new delivery may pass to the dispatcher in memory."""
-        waits = new.target in self._crowded or new.target in self._paused
+        waits = new.target in self._crowded or new.target in self._paused or new.target in self._circuits
         return not (waits or new.order or new.refused)
 
     async def claim(self, *, limit: int, room: Mapping[str, int], default_room: int) -> Sequence[Delivery]:
@@ -190,7 +192,8 @@ class SqliteBackend(SqliteHistory):
             if isinstance(s.step, RetryAt):
                 self._due(s.step.at)
             elif isinstance(s.step, PauseTarget):
-                await self._stop_handing_out(s.delivery.target)
+                self._paused.add(s.delivery.target)
+                await self._take_back(s.delivery.target)
             if s.delivery.ordered:  # the next of its key may go
                 self._due(now)
         if self._crowded:
@@ -207,8 +210,7 @@ class SqliteBackend(SqliteHistory):
         self._next_due = min(self._next_due, at)
         self._wake.set()
 
-    async def _stop_handing_out(self, target: str) -> None:
-        self._paused.add(target)
+    async def _take_back(self, target: str) -> None:
         await self.release(self._fresh.drop(target))
 
     async def redeliver(self, query: Query, *, limit: int) -> int:
@@ -226,13 +228,29 @@ class SqliteBackend(SqliteHistory):
     async def pause(self, target: str, reason: str) -> None:
         """See `History.pause`."""
         await self._call(lambda c: history.pause(c, target, reason, self._clock()))
-        await self._stop_handing_out(target)
+        self._paused.add(target)
+        await self._take_back(target)
 
     async def resume(self, target: str) -> None:
         """See `History.resume`."""
         await self._call(lambda c: history.resume(c, target))
         self._paused.discard(target)
+        self._circuits.pop(target, None)
         self._due(0.0)
+
+    def circuits(self) -> Mapping[str, Circuit]:
+        """See `DeliveryQueue.circuits`."""
+        return self._circuits
+
+    async def set_circuit(self, target: str, circuit: Circuit | None) -> None:
+        """See `DeliveryQueue.set_circuit`."""
+        await self._call(lambda c: history.set_circuit(c, target, circuit))
+        if circuit:
+            self._circuits[target] = circuit
+            await self._take_back(target)
+        else:
+            self._circuits.pop(target, None)
+            self._due(0.0)
 
     async def _call(self, function: Callable[[Connection], T]) -> T:
         result: T = await self._done(Call, self._writer.submit(Call(function, self._clock())))
