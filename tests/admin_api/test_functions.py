@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ossfn.functions.bundle import pack
+from ossfn.trigger_registry.rules import FunctionRef, KeyFilter, Rule
 
-from .conftest import Api, problem
+from .conftest import Api, a_registry, problem
 
 ECHO = """
 import os
@@ -105,6 +106,16 @@ async def test_triggers_are_counted_against_their_limit(api: Api) -> None:
     }  # fmt: skip
     assert await api.get("/functions/thumbs/triggers") == {"limit": 10, "count": 1, "triggers": [trigger]}
     await api.refused("GET", "/functions/other/triggers", status=404)
+
+
+async def test_a_trigger_that_another_process_made_counts_at_once(api: Api) -> None:
+    await a_remote(api)
+    other = a_registry(api.folder, api.functions, api.clock)
+    other.put_bucket("photos", actor="other")
+    rule = Rule("images", ("s3:ObjectCreated:*",), KeyFilter(), (FunctionRef("thumbs"),))
+    other.put_rule("photos", rule, actor="other")
+    other.close()
+    assert (await api.refused("DELETE", "/functions/thumbs", status=409)).users == ["photos/images"]
 
 
 async def test_a_function_with_triggers_is_deleted_only_with_them(api: Api) -> None:

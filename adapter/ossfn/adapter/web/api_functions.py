@@ -82,6 +82,7 @@ async def delete_function(
 ) -> None:
     """Remove a function with its versions and logs; with `cascade` also the rules that call it."""
     functions.get(name)
+    await asyncio.to_thread(registry.refresh)  # another process may have made a trigger a moment ago
     users = [f"{bucket}/{rule.name}" for bucket, rule in await asyncio.to_thread(registry.triggers_of, name)]
     if users and not cascade:
         raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
