@@ -24,7 +24,14 @@ from ossfn.adapter.backends.memory import MemoryBackend
 from ossfn.adapter.senders import Callbacks
 from ossfn.adapter.settings import CallbackSettings
 from ossfn.adapter.transport import KeepAliveTransport
-from ossfn.adapter.verification import ASKING_AT_ONCE, UNVERIFIED, CallbackVerification, Grants, Handshake
+from ossfn.adapter.verification import (
+    ASKING_AT_ONCE,
+    CALLS_AT_ONCE,
+    UNVERIFIED,
+    CallbackVerification,
+    Grants,
+    Handshake,
+)
 from ossfn.trigger_registry.errors import RegistryUnavailable
 from ossfn.trigger_registry.proofs import Question
 
@@ -164,6 +171,24 @@ async def test_a_callback_that_hangs_is_given_up(receiver: Receiver, verificatio
     answers = await asyncio.to_thread(verification(seconds=0.3).verify, {hanging, quick})
     assert "0.3 s" in answers[hanging]
     assert answers[quick] == ""
+
+
+async def test_a_document_of_five_hundred_callbacks(receiver: Receiver, verification: Verify) -> None:
+    under_way, most = 0, 0
+
+    async def slow_echo(request: Request) -> Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        return await echo(request)
+
+    receiver.answers["/hook"] = slow_echo
+    questions: set[Question] = {(f"{receiver.url}/hook?{n}", "jd") for n in range(500)}
+    answers = await asyncio.to_thread(verification().verify, questions)
+    assert set(answers.values()) == {""}
+    assert 20 < most <= CALLS_AT_ONCE
 
 
 async def test_only_so_many_changes_wait_at_once(receiver: Receiver, verification: Verify) -> None:

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 ASKING_AT_ONCE = 4
 """Changes that wait for callbacks at one time; each holds a thread."""
+CALLS_AT_ONCE = 128
+"""Callbacks that are called at one time for all of them; each holds a socket, and a document may name 500."""
 
 GRANT_PATH = "/callback-grants"
 UNVERIFIED = "unverified: "
@@ -126,6 +128,7 @@ class CallbackVerification:
         self._handshake = handshake
         self._grants = grants
         self._seconds = seconds
+        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
         self._places = threading.BoundedSemaphore(ASKING_AT_ONCE)
 
     def verify(self, questions: Collection[Question]) -> Mapping[Question, str]:
@@ -195,7 +198,8 @@ class CallbackVerification:
             body,
         )
         origin = Origin.of(address, guarded=True, tls=endpoint.tls)
-        return await self._transport.exchange(origin, request, Timeouts(*[self._seconds] * 5))
+        async with self._calls:
+            return await self._transport.exchange(origin, request, Timeouts(*[self._seconds] * 5))
 
     async def _hold(self, reasons: Mapping[str, str]) -> None:
         for url, reason in reasons.items():
