@@ -115,3 +115,16 @@ def test_several_threads_may_use_it_at_once(catalog: Catalog) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(deploy, names))
     assert [(f.name, f.runs) for f in catalog.functions()] == [(name, version(3)) for name in names]
+
+
+def test_a_version_with_an_alias_makes_no_room(catalog: Catalog) -> None:
+    for number in range(1, VERSIONS_KEPT + 1):
+        catalog.put_version(Function("f", version(number), 0, number), version(number))
+    catalog.put_alias("f", "stable", 1)
+    assert catalog.aliases("f") == {"stable": 1}
+    assert catalog.put_version(Function("f", version(11), 0, 11), version(11)) == []
+    assert [gone.number for gone in catalog.put_version(Function("f", version(12), 0, 12), version(12))] == [2]
+    catalog.put_alias("f", "stable", 12)
+    assert [gone.number for gone in catalog.put_version(Function("f", version(13), 0, 13), version(13))] == [3, 1]
+    catalog.delete("f")
+    assert catalog.aliases("f") == {}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ossfn.functions.config import check_name, function_config, remote_config
+from ossfn.functions.config import check_alias, check_name, function_config, remote_config
 from ossfn.functions.errors import FunctionRefused
 
 
@@ -114,3 +114,13 @@ def test_no_input_does_anything_but_pass_or_be_refused(options: dict[str, object
     for read in (lambda: function_config(toml, options), lambda: remote_config(toml, options)):
         with suppress(FunctionRefused):
             read()
+
+
+def test_aliases_are_ten_and_well_named() -> None:
+    present = [f"a{number}" for number in range(10)]
+    check_alias("a0", present)
+    with pytest.raises(FunctionRefused, match="remove one of a0, a1"):
+        check_alias("more", present)
+    for bad in ("", "1", "a b", "x" * 65):
+        with pytest.raises(FunctionRefused, match="not an alias"):
+            check_alias(bad, [])

@@ -508,3 +508,22 @@ async def test_a_remote_function_is_like_any_other(functions: Functions) -> None
     assert (await functions.versions("r"), await functions.logs("r")) == ([], [])
     await functions.remove("r")
     assert functions.list() == []
+
+
+async def test_versions_have_names_to_go_back_to(functions: Functions, zipped: Zipped, tmp_path: Path) -> None:
+    for text in ("one", "two", "three"):
+        await functions.deploy("f", zipped(says(text)))
+    assert await functions.set_alias("f", "stable", 1) == 1
+    assert await functions.set_alias("f", "newest") == 3
+    assert (await functions.rollback("f", "stable")).runs.number == 1  # type: ignore[union-attr]  # it is hosted
+    assert await functions.aliases("f") == {"newest": 3, "stable": 1}
+    with pytest.raises(NoSuchVersion, match="no version 9; there are 3, 2, 1"):
+        await functions.set_alias("f", "other", 9)
+    with pytest.raises(NoSuchVersion, match="no alias other; there are newest, stable"):
+        await functions.rollback("f", "other")
+    await functions.remove_alias("f", "newest")
+    with pytest.raises(NoSuchVersion, match="no alias newest"):
+        await functions.remove_alias("f", "newest")
+    await functions.deploy_remote("away", "https://example.com/")
+    with pytest.raises(WrongKind):
+        await functions.set_alias("away", "stable")

@@ -1,6 +1,6 @@
 """What is deployed, kept in SQL: functions, the version that serves, and the versions to go back to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from ossfn.functions import tables
 from ossfn.functions.model import Function, Remote, Version
 
 # JD Cloud Function Service, Restrictions: 10 versions per function. There the 11th is refused; here the oldest one that
-# does not serve makes room, so that deploying never stops working.
+# does not serve and has no alias makes room, so that deploying never stops working.
 VERSIONS_KEPT = 10
 
 
@@ -70,8 +70,22 @@ class Catalog:
     def delete(self, name: str) -> None:
         """Forget a function and its versions."""
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(tables.versions).where(tables.versions.c.function == name))
+            for table in (tables.versions, tables.aliases):
+                connection.execute(sa.delete(table).where(table.c.function == name))
             connection.execute(sa.delete(tables.functions).where(tables.functions.c.name == name))
+
+    def aliases(self, name: str) -> Mapping[str, int]:
+        """The numbers of the function's versions that have names, by these."""
+        with self._engine.connect() as connection:
+            return _aliases(connection, name)
+
+    def put_alias(self, name: str, alias: str, number: int | None) -> None:
+        """Let `alias` stand for a version; None takes it away."""
+        t = tables.aliases
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(t).where(t.c.function == name, t.c.alias == alias))
+            if number is not None:
+                connection.execute(sa.insert(t).values(function=name, alias=alias, number=number))
 
     def requirements(self) -> frozenset[str]:
         """The keys of all Python environments that some version needs."""
@@ -93,10 +107,17 @@ def _make_room(connection: sa.Connection, name: str, serving: int) -> Sequence[V
     v = tables.versions
     query = sa.select(v.c.version).where(v.c.function == name).order_by(v.c.number.desc())
     kept = [msgspec.convert(version, Version) for version in connection.scalars(query)]
-    gone = [version for version in kept[VERSIONS_KEPT:] if version.number != serving]
+    needed = {serving, *_aliases(connection, name).values()}
+    gone = [version for version in kept[VERSIONS_KEPT:] if version.number not in needed]
     numbers = [version.number for version in gone]
     connection.execute(sa.delete(v).where(v.c.function == name, v.c.number.in_(numbers)))
     return gone
+
+
+def _aliases(connection: sa.Connection, name: str) -> dict[str, int]:
+    t = tables.aliases
+    query = sa.select(t.c.alias, t.c.number).where(t.c.function == name).order_by(t.c.alias)
+    return {row.alias: row.number for row in connection.execute(query)}
 
 
 def _row(function: Function) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,6 +35,20 @@ def check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         advice = "1 to 128 letters, digits, `_` and `-`, not starting with a digit or `-`"
         raise FunctionRefused([Fault("name", f"{name!r} is not a function name: {advice}")])
+
+
+# JD Cloud Function Service, Restrictions: 10 aliases per function.
+ALIASES = 10
+ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+def check_alias(alias: str, present: Collection[str]) -> None:
+    """Refuse what is not a name for a version, or one name too many beside those `present`."""
+    if not ALIAS.fullmatch(alias):
+        advice = "1 to 64 letters, digits, `_` and `-`, not starting with a digit or `-`"
+        raise FunctionRefused([Fault("alias", f"{alias!r} is not an alias: {advice}")])
+    if alias not in present and len(present) >= ALIASES:
+        raise FunctionRefused([Fault("alias", f"there are {ALIASES} already; remove one of {', '.join(present)}")])
 
 
 def _env(env: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ossfn.functions.bundle import read_bundle
 from ossfn.functions.catalog import Catalog
-from ossfn.functions.config import check_name, remote_config
+from ossfn.functions.config import check_alias, check_name, remote_config
 from ossfn.functions.errors import DataInUse, NoSuchFunction, NoSuchVersion, WrongKind
 from ossfn.functions.hosting.hosts import Hosts
 from ossfn.functions.hosting.logs import LogLine
@@ -118,22 +118,46 @@ class Functions:
             self._functions[name] = function
             return function
 
-    async def rollback(self, name: str, number: int | None = None) -> Function:
-        """Serve an earlier version again: `number`, or the one before the present one.
+    async def rollback(self, name: str, to: int | str | None = None) -> Function:
+        """Serve another version again: the one of this number or alias, or the one before the present one.
 
         Raises NoSuchFunction, NoSuchVersion, WrongKind, DeployRefused.
         """
         async with self._changing[name]:
-            serving = self.get(name).runs
-            if isinstance(serving, Remote):
-                raise WrongKind(f"{name} is a remote function and has no versions")
+            serving = self._hosted(name).number
+            if isinstance(to, str):
+                to = await self._number_of(name, to)
             kept = await asyncio.to_thread(self._catalog.versions, name)
-            wanted = [v for v in kept if (v.number == number if number is not None else v.number < serving.number)]
+            wanted = [v for v in kept if (v.number == to if to is not None else v.number < serving)]
             if not wanted:
-                there = ", ".join(str(version.number) for version in kept)
-                which = f"version {number}" if number is not None else f"version before {serving.number}"
-                raise NoSuchVersion(f"{name} has no {which}; there are {there}")
+                raise _no_version(name, f"version {to}" if to is not None else f"version before {serving}", kept)
             return await self._switch(name, wanted[0])
+
+    async def aliases(self, name: str) -> Mapping[str, int]:
+        """The numbers of the versions that have names, by these; none for a remote function. Raises NoSuchFunction."""
+        self.get(name)
+        return await asyncio.to_thread(self._catalog.aliases, name)
+
+    async def set_alias(self, name: str, alias: str, number: int | None = None) -> int:
+        """Name a version, by its number or the one that serves; it is kept as long as it has a name.
+
+        Raises NoSuchFunction, NoSuchVersion, WrongKind, FunctionRefused.
+        """
+        async with self._changing[name]:
+            number = number or self._hosted(name).number
+            check_alias(alias, await self.aliases(name))
+            kept = await asyncio.to_thread(self._catalog.versions, name)
+            if all(version.number != number for version in kept):
+                raise _no_version(name, f"version {number}", kept)
+            await asyncio.to_thread(self._catalog.put_alias, name, alias, number)
+            return number
+
+    async def remove_alias(self, name: str, alias: str) -> None:
+        """Forget a name; its version stays. Raises NoSuchFunction, NoSuchVersion."""
+        async with self._changing[name]:
+            self.get(name)
+            await self._number_of(name, alias)
+            await asyncio.to_thread(self._catalog.put_alias, name, alias, None)
 
     async def remove(self, name: str) -> None:
         """Forget a function, its versions and its logs; the caller has seen to its triggers. Raises NoSuchFunction."""
@@ -194,6 +218,18 @@ class Functions:
         function = self._functions.get(name)
         return function.runs.timeout_seconds if function else None
 
+    def _hosted(self, name: str) -> Version:
+        runs = self.get(name).runs
+        if isinstance(runs, Remote):
+            raise WrongKind(f"{name} is a remote function and has no versions")
+        return runs
+
+    async def _number_of(self, name: str, alias: str) -> int:
+        known = await self.aliases(name)
+        if alias not in known:
+            raise NoSuchVersion(f"{name} has no alias {alias}; there are {', '.join(known) or 'none'}")
+        return known[alias]
+
     async def _switch(self, name: str, version: Version) -> Function:
         """Start the version beside the present one, record it, and only then let the present one go."""
         host = self._hosts.prepare(name, version)
@@ -211,6 +247,10 @@ class Functions:
         for old in gone:
             await self._hosts.discard(name, old.number)
         return function
+
+
+def _no_version(name: str, which: str, kept: Sequence[Version]) -> NoSuchVersion:
+    return NoSuchVersion(f"{name} has no {which}; there are {', '.join(str(version.number) for version in kept)}")
 
 
 def _lock(folder: Path) -> BinaryIO:

@@ -25,3 +25,11 @@ versions = sa.Table(
     # A whole model.Version: it never changes, and nothing is looked up by its parts.
     sa.Column("version", sa.JSON, nullable=False),
 )
+
+aliases = sa.Table(
+    "ossfn_function_aliases",
+    metadata,
+    sa.Column("function", sa.String(128), primary_key=True),
+    sa.Column("alias", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)

@@ -166,11 +166,47 @@ def versions(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     answer = client(ctx).get(api("functions", name, "versions"))
     if as_json:
         return write_json(answer)
+    found = answer.json()
+    named = {
+        v["number"]: [a for a, number in found["aliases"].items() if number == v["number"]] for v in found["versions"]
+    }
     rows = [
-        (v["number"], local_time(v["created_at"]), v["source"], v["entry_point"], v["signature_type"], v["sha256"][:12])
-        for v in answer.json()["versions"]
+        (
+            v["number"],
+            named[v["number"]],
+            local_time(v["created_at"]),
+            v["source"],
+            v["entry_point"],
+            v["signature_type"],
+            v["sha256"][:12],
+        )
+        for v in found["versions"]
     ]
-    return write_table(("version", "deployed", "source", "entry point", "signature", "sha256"), rows)
+    return write_table(("version", "alias", "deployed", "source", "entry point", "signature", "sha256"), rows)
+
+
+@app.command()
+def alias(
+    ctx: typer.Context,
+    name: Name,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="Name for the version, such as `stable`.")],
+    version: Annotated[int | None, typer.Option(help="Which one; else the one that serves.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Forget the name; the version stays.")] = False,
+) -> None:
+    """Name a version, to keep it and to find the way back to it.
+
+    For example:
+
+    \b
+        ossfn functions alias thumbs stable
+        ossfn functions rollback thumbs --alias stable
+    """
+    place = api("functions", name, "aliases", alias)
+    if remove:
+        client(ctx).send("DELETE", place)
+        return typer.echo(f"{name}: {alias} removed")
+    answer = client(ctx).send("PUT", place, {"version": version})
+    return typer.echo(f"{name}: {alias} is version {answer.json()['version']}")
 
 
 @app.command()
@@ -178,6 +214,7 @@ def rollback(
     ctx: typer.Context,
     name: Name,
     version: Annotated[int | None, typer.Option(help="Which one; else the one before the present one.")] = None,
+    alias: Annotated[str | None, typer.Option(help="The same, by its alias.")] = None,
 ) -> None:
     """Let an earlier version serve again.
 
@@ -186,7 +223,9 @@ def rollback(
     \b
         ossfn functions rollback thumbs --version 3
     """
-    wanted = {} if version is None else {"version": version}
+    if version is not None and alias is not None:
+        raise typer.BadParameter("give either --version or --alias")
+    wanted = {"version": version, "alias": alias}
     answer = client(ctx).send("POST", api("functions", f"{name}:rollback"), wanted)
     typer.echo(f"{name}: version {answer.json()['version']} serves")
 

@@ -71,6 +71,8 @@ class VersionsOut(Shape):
     """The versions that can be served, newest first."""
 
     versions: list[VersionOut]
+    aliases: dict[str, int]
+    """Numbers of versions by the names given to them."""
 
 
 class LogLineOut(Shape):
@@ -108,9 +110,23 @@ class TriggersOut(Shape):
 
 
 class RollbackIn(Shape):
-    """Which version to serve again; left out: the one before."""
+    """Which version to serve again, by its number or alias; left out: the one before."""
 
     version: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+    alias: str | None = None
+
+
+class AliasIn(Shape):
+    """Which version the alias stands for; left out: the one that serves."""
+
+    version: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+
+
+class AliasOut(Shape):
+    """A name for a version."""
+
+    alias: str
+    version: int
 
 
 class DeployOptions(Shape):

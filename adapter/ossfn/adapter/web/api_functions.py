@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ossfn.adapter.web.api_faults import ApiError
 from ossfn.adapter.web.api_function_shapes import (
+    AliasIn,
+    AliasOut,
     DeployOptions,
     FunctionOut,
     FunctionsOut,
@@ -101,7 +103,20 @@ async def list_triggers(name: str, functions: FunctionsPart, registry: RegistryP
 @router.get("/{name}/versions")
 async def list_versions(name: str, functions: FunctionsPart) -> VersionsOut:
     """The versions that can be served."""
-    return VersionsOut(versions=[version_out(version) for version in await functions.versions(name)])
+    versions = [version_out(version) for version in await functions.versions(name)]
+    return VersionsOut(versions=versions, aliases=dict(await functions.aliases(name)))
+
+
+@router.put("/{name}/aliases/{alias}")
+async def put_alias(name: str, alias: str, functions: FunctionsPart, body: AliasIn | None = None) -> AliasOut:
+    """Name a version, which is kept as long as it has a name."""
+    return AliasOut(alias=alias, version=await functions.set_alias(name, alias, body.version if body else None))
+
+
+@router.delete("/{name}/aliases/{alias}", status_code=204)
+async def delete_alias(name: str, alias: str, functions: FunctionsPart) -> None:
+    """Forget a name; its version stays."""
+    await functions.remove_alias(name, alias)
 
 
 @router.get("/{name}/logs")
@@ -113,7 +128,7 @@ async def get_logs(name: str, functions: FunctionsPart, lines: Annotated[int, Qu
 @router.post("/{name}:rollback")
 async def rollback_function(name: str, functions: FunctionsPart, body: RollbackIn | None = None) -> FunctionOut:
     """Serve an earlier version again."""
-    await functions.rollback(name, body.version if body else None)
+    await functions.rollback(name, (body.alias or body.version) if body else None)
     return function_out(functions.describe(name))
 
 
