@@ -10,7 +10,7 @@ import pytest
 from ossfn.trigger_registry.errors import RegistryUnavailable, RuleRefused
 from ossfn.trigger_registry.proofs import Answers, Question
 from ossfn.trigger_registry.registry import Registry
-from ossfn.trigger_registry.rules import AsPut, Callback, FunctionRef, KeyFilter, Rule, Target
+from ossfn.trigger_registry.rules import AsPut, Callback, FunctionRef, KeyFilter, Rule, Target, Verification
 from ossfn.trigger_registry.stores.sql import SqlRuleStore
 
 from .conftest import Functions
@@ -113,6 +113,18 @@ def test_an_operator_may_keep_all_unverified(url: str, functions: Functions, cal
     lenient.close()
     assert (bucket.owner, bucket.rules[0].targets) == ("ann", JD.targets)
     assert callbacks.held == {"http://a.example/": "no"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("none", "jd"), ("cloudevents", "cloudevents")])
+def test_a_document_moves_no_rule_to_a_callback_that_was_not_asked(
+    asking: Registry, callbacks: Callbacks, before: Verification, after: Verification
+) -> None:
+    asking.put_rule("photos", replace(JD, verification=before), actor="json api")
+    for url, asked in (("http://a.example/", before), ("http://n.example/", after)):
+        rule = replace(JD, name="", id="jd", targets=(), as_put=AsPut("Topic", f"NS:{url}"))
+        stored = asking.put_document("photos", [rule], owner="ann", actor="test").rules[0]
+        assert (stored.targets, stored.verification) == ((Callback(url),), asked)
+    assert callbacks.asked[-1] == {("http://n.example/", after)}
 
 
 def test_others_write_while_callbacks_are_asked(asking: Registry, callbacks: Callbacks) -> None:

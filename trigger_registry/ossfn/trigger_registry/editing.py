@@ -29,7 +29,11 @@ def with_the_unsaid(rules: Sequence[Rule], now: Bucket) -> list[Rule]:
 
 
 def _with_the_unsaid(rule: Rule, old: Rule) -> Rule:
-    return replace(old, events=rule.events, keys=rule.keys, targets=rule.targets, as_put=rule.as_put)
+    is_moved = rule.as_put.target_text != old.as_put.target_text
+    # That one target need not be asked lets no other one in.
+    verification = rule.verification if is_moved and old.verification == "none" else old.verification
+    said = replace(old, events=rule.events, keys=rule.keys, targets=rule.targets, as_put=rule.as_put)
+    return replace(said, verification=verification)
 
 
 def placed(rule: Rule, now: Bucket, create: bool | None) -> tuple[Rule, int]:
