@@ -92,7 +92,7 @@ class SourceSettings(BaseModel):
     dialect: str = Field("auto", description="Notification format: one of the documented dialects, or `auto`.")
     region: str = Field("", description="Region of its buckets, for stores that name none in their records.")
     token: SecretStr | None = Field(
-        None, description="What it must send as bearer token, or as password of basic authentication."
+        None, min_length=1, description="What it must send as bearer token, or as password of basic authentication."
     )
     auth: IngestAuth | None = Field(
         None, discriminator="kind", description="How it must sign: `standard-webhooks`, `jd` or `sns`."

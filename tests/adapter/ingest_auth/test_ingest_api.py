@@ -222,6 +222,12 @@ async def test_a_subscription_of_an_expected_topic_is_confirmed(
     assert len(visits) == 2
 
 
+@pytest.mark.parametrize("settings", [{"sources": {"x": {"token": ""}}}, {"api_token": ""}])
+def test_an_empty_token_would_let_everybody_in(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Settings.model_validate(settings)
+
+
 @pytest.mark.parametrize(
     ("auth", "words"),
     [

@@ -9,6 +9,7 @@ from ossfn.adapter.transport import KeepAliveTransport
 Fetch = Callable[[str], Awaitable[bytes]]
 """The body at a URL; raises CannotFetch."""
 
+_LONGEST_URL = 2048
 _TIMES = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 10.0}
 
 
@@ -32,7 +33,9 @@ def fetch_through(transport: KeepAliveTransport) -> Fetch:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL, spelled so that they compare; raises CannotFetch when it is no URL."""
+    """Scheme, host and port of a URL, spelled so that they compare; raises CannotFetch when it is none to visit."""
+    if len(url) > _LONGEST_URL:
+        raise CannotFetch(f"a URL of more than {_LONGEST_URL} characters")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:

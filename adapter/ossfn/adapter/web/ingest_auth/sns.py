@@ -59,8 +59,8 @@ class SnsGuard:
     def _check_origin(self, member: str, url: str, topic: str) -> None:
         try:
             origin = origin_of(url)
-        except CannotFetch:
-            raise Refused(403, "certificate", f"{member} is no URL") from None
+        except CannotFetch as fault:
+            raise Refused(403, "certificate", f"{member}: {fault}") from None
         if origin not in {*self._origins, amazon_origin(topic)}:
             raise Refused(403, "certificate", f"{member} leads to {origin}, not to {amazon_origin(topic)}")
 
