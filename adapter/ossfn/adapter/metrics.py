@@ -28,6 +28,7 @@ class Metrics:
         self._deliveries = self._gauge("ossfn_deliveries", "Deliveries by state; accepted is their sum", "state")
         self._waiting = self._gauge("ossfn_waiting", "Deliveries that wait, by target", "target")
         self._oldest = self._gauge("ossfn_oldest_accepted_seconds", "When the oldest was accepted, Unix time", "target")
+        self._circuits = self._gauge("ossfn_circuit_open", "1 while a target is left alone for failing", "target")
         self._missing = Gauge("ossfn_conservation", "Accepted deliveries in no state; must be 0", registry=self._all)
         self._ready = Gauge("ossfn_ready", "1 while notifications are accepted", registry=self._all)
         Gauge("ossfn_started_seconds", "When the service started, Unix time", registry=self._all).set(clock_start)
@@ -63,4 +64,7 @@ class Metrics:
         for target, (count, oldest) in (await self._history.pending_by_target()).items():
             self._waiting.labels(target).set(count)
             self._oldest.labels(target).set(oldest)
+        self._circuits.clear()
+        for target in self._history.circuits():
+            self._circuits.labels(target).set(1)
         return generate_latest(self._all)
