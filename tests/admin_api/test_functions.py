@@ -66,7 +66,7 @@ async def test_a_remote_function_is_named_changed_and_listed(api: Api) -> None:
     }  # fmt: skip
     assert (await a_remote(api, concurrency=3, timeout_seconds=5))["concurrency"] == 3
     assert (await api.get("/functions"))["functions"] == [await api.get("/functions/thumbs")]
-    assert (await api.get("/functions/thumbs/versions")) == {"versions": []}
+    assert (await api.get("/functions/thumbs/versions")) == {"versions": [], "aliases": {}}
     assert (await api.get("/functions/thumbs/logs")) == {"lines": []}
     await api.ask("DELETE", "/functions/thumbs", status=204)
     assert (await api.refused("GET", "/functions/thumbs", status=404)).code == "NoSuchFunction"
