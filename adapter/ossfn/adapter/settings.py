@@ -79,6 +79,7 @@ class SnsAuth(BaseModel):
     origins: tuple[Origin, ...] = Field(
         (), description="Where certificates and SubscribeURLs may lead beside Amazon: the address of an emulator."
     )
+    window_seconds: float = Field(3900.0, gt=0, description="Age of the oldest message taken; SNS retries for an hour.")
 
 
 IngestAuth = StandardWebhooksAuth | JdAuth | SnsAuth

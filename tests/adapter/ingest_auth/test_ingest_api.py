@@ -203,9 +203,11 @@ async def test_a_subscription_of_an_expected_topic_is_confirmed(
 ) -> None:
     server, visits = amazon
     subscribe = SUBSCRIBE.replace("https://sns.us-east-1.amazonaws.com", server.url)
-    text = CONFIRMATION_TEXT.replace(SUBSCRIBE, subscribe)
+    now = datetime.now(UTC).isoformat()
+    text = CONFIRMATION_TEXT.replace(SUBSCRIBE, subscribe).replace(CONFIRMATION["Timestamp"], now)
     message = {
         **CONFIRMATION,
+        "Timestamp": now,
         "SubscribeURL": subscribe,
         "SignatureVersion": "2",
         "Signature": issuer.sign(text.encode(), SHA256()),

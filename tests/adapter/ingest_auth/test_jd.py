@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from tests.adapter.ingest_auth.conftest import NOW, Issuer, publishing
 
 from ossfn.adapter.web.ingest_auth import Posted, Refused
-from ossfn.adapter.web.ingest_auth.certificates import Certificates
 from ossfn.adapter.web.ingest_auth.jd import JdGuard, signed_text
 
 URL = "https://certificates.jd.example/x509_public_certificate.pem"
@@ -50,7 +49,7 @@ def signed(issuer: Issuer, posted: Posted | None = None) -> Posted:
 
 def guard(issuer: Issuer, *, pages: dict[str, bytes] | None = None, visited: list[str] | None = None) -> JdGuard:
     fetch = publishing({URL: issuer.certificate} if pages is None else pages, visited)
-    return JdGuard(Certificates(fetch, lambda: NOW), ["https://certificates.jd.example"], 900, lambda: NOW)
+    return JdGuard(fetch, ["https://certificates.jd.example"], 900, lambda: NOW)
 
 
 async def refusal(guard: JdGuard, posted: Posted) -> tuple[int, str]:

@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from tests.adapter.ingest_auth.conftest import NOW, Issuer, publishing
 
 from ossfn.adapter.web.ingest_auth import Posted, Refused, SnsGuard
-from ossfn.adapter.web.ingest_auth.certificates import Certificates
 from ossfn.adapter.web.ingest_auth.sns import amazon_origin
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:s3-topic"
@@ -21,14 +20,14 @@ NOTIFICATION = {
     "TopicArn": TOPIC,
     "Subject": "Amazon S3 Notification",
     "Message": '{"Records":[{"s3":{"object":{"key":"猫"}}}]}\n',
-    "Timestamp": "2026-11-18T15:06:40.000Z",
+    "Timestamp": "2026-11-18T11:06:40.000Z",
     "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
 }
 NOTIFICATION_TEXT = (
     'Message\n{"Records":[{"s3":{"object":{"key":"猫"}}}]}\n\n'
     "MessageId\n22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324\n"
     "Subject\nAmazon S3 Notification\n"
-    "Timestamp\n2026-11-18T15:06:40.000Z\n"
+    "Timestamp\n2026-11-18T11:06:40.000Z\n"
     f"TopicArn\n{TOPIC}\n"
     "Type\nNotification\n"
 )
@@ -39,13 +38,13 @@ CONFIRMATION = {
     "TopicArn": TOPIC,
     "Message": "You have chosen to subscribe",
     "SubscribeURL": SUBSCRIBE,
-    "Timestamp": "2026-11-18T15:06:40.000Z",
+    "Timestamp": "2026-11-18T11:06:40.000Z",
 }
 CONFIRMATION_TEXT = (
     "Message\nYou have chosen to subscribe\n"
     "MessageId\n165545c9-2a5c-472c-8df2-7ff2be2b3b1b\n"
     f"SubscribeURL\n{SUBSCRIBE}\n"
-    "Timestamp\n2026-11-18T15:06:40.000Z\n"
+    "Timestamp\n2026-11-18T11:06:40.000Z\n"
     "Token\n2336412f37\n"
     f"TopicArn\n{TOPIC}\n"
     "Type\nSubscriptionConfirmation\n"
@@ -65,7 +64,7 @@ def signed(issuer: Issuer, message: dict[str, str], text: str, version: str = "1
 def guard(issuer: Issuer, visited: list[str] | None = None, *, origins: tuple[str, ...] = ()) -> SnsGuard:
     pages = {CERTIFICATE: issuer.certificate, f"{EMULATOR}/c.pem": issuer.certificate, SUBSCRIBE: b"<Confirm/>"}
     fetch = publishing(pages, visited)
-    return SnsGuard(Certificates(fetch, lambda: NOW), fetch, [TOPIC], origins)
+    return SnsGuard(fetch, [TOPIC], origins, 3900, lambda: NOW)
 
 
 async def refusal(guard: SnsGuard, posted: Posted) -> tuple[int, str]:
@@ -89,7 +88,13 @@ async def test_a_missing_subject_is_left_out_of_what_is_signed(issuer: Issuer) -
     await guard(issuer).check(signed(issuer, message, text))
 
 
-@pytest.mark.parametrize("member", ["Message", "MessageId", "Subject", "Timestamp", "Type"])
+@pytest.mark.parametrize("timestamp", ["2026-11-18T10:01:39.000Z", "2026-11-18T12:11:41.000Z", "yesterday", ""])
+async def test_an_old_message_is_not_taken_again(issuer: Issuer, timestamp: str) -> None:
+    text = NOTIFICATION_TEXT.replace(NOTIFICATION["Timestamp"], timestamp)
+    assert await refusal(guard(issuer), signed(issuer, NOTIFICATION | {"Timestamp": timestamp}, text)) == (403, "date")
+
+
+@pytest.mark.parametrize("member", ["Message", "MessageId", "Subject", "Type"])
 async def test_a_changed_member_is_noticed(issuer: Issuer, member: str) -> None:
     changed = "SubscriptionConfirmation" if member == "Type" else "changed"
     message = signed(issuer, NOTIFICATION | {member: changed}, NOTIFICATION_TEXT)

@@ -4,9 +4,9 @@ A guard judges a whole request, for what is signed is the body too.
 """
 
 from collections.abc import Callable
+from typing import assert_never
 
 from ossfn.adapter.settings import IngestAuth, JdAuth, SnsAuth, StandardWebhooksAuth
-from ossfn.adapter.web.ingest_auth.certificates import Certificates
 from ossfn.adapter.web.ingest_auth.fetching import Fetch, fetch_through
 from ossfn.adapter.web.ingest_auth.guard import Guard, Posted, Refused
 from ossfn.adapter.web.ingest_auth.jd import JdGuard
@@ -25,6 +25,8 @@ def guard_for(auth: IngestAuth | None, fetch: Fetch, clock: Callable[[], float])
         case StandardWebhooksAuth():
             return StandardWebhooksGuard([secret.get_secret_value() for secret in auth.secrets])
         case JdAuth():
-            return JdGuard(Certificates(fetch, clock), auth.certificate_origins, auth.window_seconds, clock)
+            return JdGuard(fetch, auth.certificate_origins, auth.window_seconds, clock)
         case SnsAuth():
-            return SnsGuard(Certificates(fetch, clock), fetch, auth.topics, auth.origins)
+            return SnsGuard(fetch, auth.topics, auth.origins, auth.window_seconds, clock)
+        case _:
+            assert_never(auth)

@@ -4,7 +4,6 @@ Source: JD Cloud OSS, "Setting signature authentication for callback server". Mo
 receiver: the certificate comes from a configured place, the body is what its MD5 says, the request is not an old one.
 """
 
-import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -13,8 +12,8 @@ from hashlib import md5
 from cryptography.hazmat.primitives.hashes import SHA1
 
 from ossfn.adapter.web.ingest_auth.certificates import Certificates, check_signature
-from ossfn.adapter.web.ingest_auth.fetching import CannotFetch, origin_of
-from ossfn.adapter.web.ingest_auth.guard import Posted, Refused
+from ossfn.adapter.web.ingest_auth.fetching import CannotFetch, Fetch, origin_of
+from ossfn.adapter.web.ingest_auth.guard import Posted, Refused, check_age
 
 _CERTIFICATE = "x-jdcloud-signing-cert-url"
 
@@ -22,10 +21,8 @@ _CERTIFICATE = "x-jdcloud-signing-cert-url"
 class JdGuard:
     """Takes what is signed with a certificate from one of `origins`, and dated within the window around now."""
 
-    def __init__(
-        self, certificates: Certificates, origins: Sequence[str], window_seconds: float, clock: Callable[[], float]
-    ) -> None:
-        self._certificates = certificates
+    def __init__(self, fetch: Fetch, origins: Sequence[str], window_seconds: float, clock: Callable[[], float]) -> None:
+        self._certificates = Certificates(fetch, clock)
         self._origins = frozenset(origin_of(origin) for origin in origins)
         self._window_seconds = window_seconds
         self._clock = clock
@@ -39,11 +36,10 @@ class JdGuard:
 
     def _check_date(self, date: str) -> None:
         try:
-            age = self._clock() - parsedate_to_datetime(date).timestamp()
+            signed_at = parsedate_to_datetime(date).timestamp()
         except (ValueError, OverflowError):
             raise Refused(403, "date", f"the Date header is no date: {date[:64]!r}") from None
-        if abs(age) > self._window_seconds:
-            raise Refused(403, "date", f"signed {age:.0f} s ago, taken within {self._window_seconds:g} s")
+        check_age(self._clock() - signed_at, self._window_seconds)
 
     def _certificate_url(self, headers: Mapping[str, str]) -> str:
         try:
@@ -67,12 +63,12 @@ def signed_text(posted: Posted) -> bytes:
         given.get("content-type", "").lower(),
         given.get("date", ""),
     )
-    return ("\n".join(first) + "\n" + "".join(own) + posted.target).encode()
+    return ("\n".join(first) + "\n" + "".join(own) + posted.target).encode("latin-1")  # the bytes as they came
 
 
 def _check_body(content_md5: str, body: bytes) -> None:
     digest = md5(body, usedforsecurity=False)
     # The samples hold base64 of the hexadecimal digits; RFC 1864 has base64 of the bytes.
     fitting = (b64encode(digest.hexdigest().encode()), b64encode(digest.digest()))
-    if not any(hmac.compare_digest(content_md5.encode(), each) for each in fitting):
+    if content_md5.encode() not in fitting:
         raise Refused(403, "body", "Content-MD5 is not that of the body, which is signed by nothing else")

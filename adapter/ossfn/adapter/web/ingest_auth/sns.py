@@ -5,7 +5,8 @@ sent it, not for whom: anybody may subscribe our address to a topic of their own
 region says where the certificate must come from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from ossfn.adapter.dialects.sns import Envelope, read_envelope
 from ossfn.adapter.web.ingest_auth.certificates import Certificates, check_signature
 from ossfn.adapter.web.ingest_auth.fetching import CannotFetch, Fetch, origin_of
-from ossfn.adapter.web.ingest_auth.guard import Posted, Refused
+from ossfn.adapter.web.ingest_auth.guard import Posted, Refused, check_age
 
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _SIGNED = {
@@ -28,20 +29,30 @@ _HASHES: dict[str | None, HashAlgorithm] = {"1": SHA1(), "2": SHA256()}  # noqa:
 class SnsGuard:
     """Takes signed messages of these topics. `origins` are trusted for certificates and visits beside Amazon's own."""
 
-    def __init__(self, certificates: Certificates, fetch: Fetch, topics: Sequence[str], origins: Sequence[str]) -> None:
-        self._certificates = certificates
+    def __init__(
+        self,
+        fetch: Fetch,
+        topics: Sequence[str],
+        origins: Sequence[str],
+        window_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._certificates = Certificates(fetch, clock)
         self._fetch = fetch
         self._topics = frozenset(topics)
         self._origins = frozenset(origin_of(origin) for origin in origins)
+        self._window_seconds = window_seconds
+        self._clock = clock
 
     async def check(self, posted: Posted) -> None:
         """Raises Refused."""
         envelope = _envelope(posted.body)
         if envelope.topic_arn not in self._topics:
             raise Refused(403, "topic", f"not a topic of this source: {envelope.topic_arn[:256]!r}; see its topics")
+        check_age(self._clock() - _sent_at(envelope), self._window_seconds)
         algorithm = _HASHES.get(envelope.signature_version)
         if algorithm is None:
-            raise Refused(403, "signature", f"SignatureVersion {envelope.signature_version!r} is neither 1 nor 2")
+            raise Refused(403, "signature", "SignatureVersion is neither 1 nor 2")
         url = envelope.signing_cert_url or ""
         self._check_origin("SigningCertURL", url, envelope.topic_arn)
         key = await self._certificates.key(url)
@@ -75,6 +86,13 @@ def amazon_origin(topic: str) -> str:
     """Where SNS of the topic's region is: `https://sns.us-east-1.amazonaws.com`."""
     _, partition, _, region, *_ = topic.split(":")
     return f"https://sns.{region}.amazonaws.com{'.cn' if partition == 'aws-cn' else ''}"
+
+
+def _sent_at(envelope: Envelope) -> float:
+    try:
+        return datetime.fromisoformat(envelope.timestamp or "").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise Refused(403, "date", "Timestamp is no time") from None
 
 
 def _envelope(body: bytes) -> Envelope:

@@ -25,6 +25,6 @@ def _fault(key: Webhook, posted: Posted) -> str | None:
         key.verify(posted.body, dict(posted.headers), json_parse=False)
     except WebhookVerificationError as fault:
         return str(fault)
-    except ValueError:  # base64 or the list of signatures is broken; the package lets it pass through
-        return "malformed webhook-signature"
+    except ValueError:  # from base64, UTF-8 or a list that is broken; the package lets it pass
+        return "malformed"
     return None
