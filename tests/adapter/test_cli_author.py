@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ossfn.functions.testing import Adapter, _running, _wait_for
+from ossfn.functions.testing import Adapter, running, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +30,8 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adapter]:
     folder = tmp_path_factory.mktemp("author")
-    with _running([*OSSFN, "up", "--data", str(folder / "data"), "--port", "0", "--s3-port", "0"], folder / "output"):
-        ready = json.loads(_wait_for(folder / "output", r'(\{"ready".*\})\n'))
+    with running([*OSSFN, "up", "--data", str(folder / "data"), "--port", "0", "--s3-port", "0"], folder / "output"):
+        ready = json.loads(wait_for(folder / "output", r'(\{"ready".*\})\n'))
         yield Adapter(ready["url"], "")
 
 
@@ -80,11 +80,11 @@ def test_the_log_is_followed(adapter: Adapter, tmp_path: Path) -> None:
     )
     adapter.ossfn("functions", "deploy", str(tmp_path), "--name", "talker")
     command = [*OSSFN, "--server", adapter.url, "functions", "logs", "talker", "-f"]
-    with _running(command, tmp_path / "log"):
-        _wait_for(tmp_path / "log", "(is ready)")
+    with running(command, tmp_path / "log"):
+        wait_for(tmp_path / "log", "(is ready)")
         for count in (1, 2):
             adapter.ossfn("functions", "invoke", "talker", "--event", "put")
-            _wait_for(tmp_path / "log", r"(?s)(hello)" + r".*hello" * (count - 1))
+            wait_for(tmp_path / "log", r"(?s)(hello)" + r".*hello" * (count - 1))
     assert (tmp_path / "log").read_text().count("hello") == 2
 
 

@@ -124,8 +124,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             output = tmp_path_factory.mktemp("serve") / "output"
             given = [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
             command = [*_OSSFN, "functions", "dev", str(folder), "--port", "0", *given]
-            stack.enter_context(_running(command, output))
-            return Served(_wait_for(output, r"✓ \S+ serves on (\S+)"), output)
+            stack.enter_context(running(command, output))
+            return Served(wait_for(output, r"✓ \S+ serves on (\S+)"), output)
 
         yield start
 
@@ -146,8 +146,8 @@ class Served:
 def adapter(tmp_path: Path) -> Iterator[Adapter]:
     """A whole ossfn on free ports, with all its data in a temporary folder."""
     data, output = tmp_path / "ossfn-data", tmp_path / "ossfn-output"
-    with _running([*_OSSFN, "up", "--data", str(data), "--port", "0", "--s3-port", "0"], output):
-        ready = json.loads(_wait_for(output, r'(\{"ready".*\})\n'))
+    with running([*_OSSFN, "up", "--data", str(data), "--port", "0", "--s3-port", "0"], output):
+        ready = json.loads(wait_for(output, r'(\{"ready".*\})\n'))
         yield Adapter(f"http://127.0.0.1:{ready['port']}", f"http://127.0.0.1:{ready['s3_port']}")
 
 
@@ -194,11 +194,12 @@ class Adapter:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], output: Path) -> Iterator[None]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OSSFN_")}
+def running(command: Sequence[str], output: Path, **how: Any) -> Iterator[None]:
+    """A process that writes into a file, and ends with the block; `how` is for subprocess.Popen."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OSSFN_")} | how.pop("env", {})
     with output.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603
-            command, stdout=file, stderr=subprocess.STDOUT, env={**env, "PYTHONIOENCODING": "utf-8"}
+            command, stdout=file, stderr=subprocess.STDOUT, env={**env, "PYTHONIOENCODING": "utf-8"}, **how
         )
         try:
             yield
@@ -207,7 +208,8 @@ def _running(command: Sequence[str], output: Path) -> Iterator[None]:
             process.wait(30)
 
 
-def _wait_for(output: Path, pattern: str) -> str:
+def wait_for(output: Path, pattern: str) -> str:
+    """The first group of the pattern, once it is in the file."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         text = output.read_text("utf-8", "replace")
