@@ -75,6 +75,7 @@ class _BoundedHttp(HttpToolsProtocol):
         if due > self.loop.time():
             self._watch = self.loop.call_at(due, self._look_again)
             return
-        if self.cycle is None or not self.cycle.response_started:
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not answering:
             self.transport.write(_TOO_SLOW)
         self.transport.close()
