@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -166,6 +167,10 @@ def test_a_callback_kept_unverified_gets_its_events_when_it_agrees(tmp_path: Pat
         assert seen.events == []
         assert service.http.post(f"{link.path}?{link.query}").status_code == 200
         service.until(lambda: seen.events == ["waits.jpg"])
+        (delivery,) = service.until(lambda: service.deliveries(state="delivered"))
+        said = cli(service, "explain", "--event-id", delivery["event_id"]).stdout.splitlines()
+        assert said[-1] == "s3:ObjectCreated:Put of photos/waits.jpg: matched by rules of generation 2"
+        assert re.search(r"hook +callback:\S+/hook +delivered +1 +200", said[-2])
 
 
 def test_an_operator_may_keep_every_callback_on_hold(tmp_path: Path, callback: tuple[str, Any]) -> None:
