@@ -150,6 +150,14 @@ def test_a_named_callback_that_moves_is_asked_at_its_new_place(asking: Registry,
     ]
 
 
+def test_a_named_callback_that_comes_after_its_rule_is_asked(asking: Registry, callbacks: Callbacks) -> None:
+    named = replace(JD, targets=(), as_put=AsPut("Queue", "arn:ossfn:sqs:cn-north-1:hook:callback"))
+    asking.put_rule("photos", named, actor="test", skip_destination_validation=True)
+    assert callbacks.asked == []
+    asking.put_callback("hook", ["http://a.example/"], actor="test")
+    assert callbacks.asked == [{("http://a.example/", "jd")}]
+
+
 def test_a_registry_alone_takes_no_rule_that_needs_consent(registry: Registry) -> None:
     with pytest.raises(RuleRefused, match="verification failed"):
         registry.put_rule("photos", JD, actor="test")

@@ -42,10 +42,11 @@ def completed(rule: Rule) -> Rule:
 def addressed(rule: Rule, found: Resolved, region: str) -> Rule:
     """The rule with the targets that were found for it, and a target text where no document gave one.
 
-    Functions are not asked whether they want events.
+    Functions are not asked whether they want events; what does not exist yet may turn out to be a callback.
     """
     text = rule.as_put.target_text or _target_text(found, region)
-    verification = rule.verification if isinstance(found.targets[0], Callback) else "none"
+    is_function = found.exists and isinstance(found.targets[0], FunctionRef)
+    verification = "none" if is_function else rule.verification
     return replace(
         rule, targets=found.targets, verification=verification, as_put=replace(rule.as_put, target_text=text)
     )
