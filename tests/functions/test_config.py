@@ -43,7 +43,7 @@ def test_silence_means_the_defaults() -> None:
         ({"signature_type": "grpc"}, "signature_type", "'http', 'cloudevent'"),
         ({"source": "../main.py"}, "source", "inside the bundle"),
         ({"source": "/main.py"}, "source", "inside the bundle"),
-        ({"entry_point": "a.b"}, "entry_point", "pattern"),
+        ({"entry_point": "a.b.c"}, "entry_point", "pattern"),
         ({"env": {"PATH": "/x"}}, "env", "PATH is reserved"),
         ({"env": {"FUN_X": "1"}}, "env", "FUN_X is reserved"),
         ({"env": {"DEBUG": "1"}}, "env", "DEBUG is reserved"),

@@ -1,13 +1,28 @@
 """The pytest plugin: handlers in this process, under their real host, and behind a whole ossfn."""
 
 import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ossfn.functions.errors import FunctionRefused
-from ossfn.functions.testing import Adapter, Invoke, MakeEvent, Serve, adapter, invoke, oss_event, serve
+from ossfn.functions.testing import (
+    Adapter,
+    Invoke,
+    MakeEvent,
+    Serve,
+    Served,
+    adapter,
+    invoke,
+    oss_event,
+    running,
+    serve,
+)
 
 __all__ = ["adapter", "invoke", "oss_event", "serve"]
 
@@ -90,3 +105,85 @@ def test_behind_a_whole_ossfn(adapter: Adapter, oss_event: MakeEvent, tmp_path: 
     states = {delivery["event"]["key"]: delivery["state"] for delivery in adapter.delivered()}
     assert states == {"a b": "delivered", "gone": "delivered", "bad": "dead"}
     assert "green aws:s3 gone" in adapter.ossfn("functions", "logs", "f")
+
+
+OWN_NAMES = {
+    "main.py": """
+import adapter, functions.part
+from ossfn.functions import ObjectEvent, object_event
+
+@object_event
+def go(event: ObjectEvent) -> None:
+    print(f"mine: {adapter.MINE} {functions.part.MINE} {event.key}", flush=True)
+""",
+    "adapter.py": "MINE = 1\n",
+    "functions/__init__.py": "",
+    "functions/part.py": "MINE = 2\n",
+    "functions.py": "MINE = 3\n",
+    "test_main.py": """
+from pathlib import Path
+import adapter, functions.part
+
+def test_it(invoke, oss_event, capsys):
+    assert invoke(Path(__file__).parent, oss_event(key="k")).status == 200
+    assert "mine: 1 2 k" in capsys.readouterr().out
+""",
+}
+
+
+@pytest.fixture
+def own_names(tmp_path: Path) -> Path:
+    """A folder whose author calls files as ours are called."""
+    for name, text in OWN_NAMES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_an_author_s_names_are_theirs_under_our_host(serve: Serve, oss_event: MakeEvent, own_names: Path) -> None:
+    served = serve(own_names)
+    assert served.send(oss_event(key="k")).status == 200
+    assert "mine: 1 2 k" in served.output.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+def test_an_author_s_names_are_theirs_under_pytest(own_names: Path, mode: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "ossfn.functions.testing", f"--import-mode={mode}"]
+    # importlib leaves the folder out of sys.path, as an author who chooses it knows.
+    env = {**os.environ, "PYTHONPATH": str(own_names)} if mode == "importlib" else None
+    done = subprocess.run([*command, "."], cwd=own_names, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_an_author_s_names_are_theirs_under_the_stock_command(
+    own_names: Path, oss_event: MakeEvent, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "functions_framework",
+        "--target",
+        "go",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    output = tmp_path_factory.mktemp("stock") / "output"
+    with running(command, output, cwd=own_names):
+        served = Served(f"http://127.0.0.1:{port}/", output)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                answer = served.send(oss_event(key="k"))
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    assert answer.status == 200
+    assert "mine: 1 2 k" in output.read_text()

@@ -131,6 +131,17 @@ async def test_a_handler_runs_unmodified(functions: Functions, zipped: Zipped) -
 
 
 @pytest.mark.slow
+async def test_it_may_have_an_environment_of_its_own(functions: Functions, zipped: Zipped) -> None:
+    files = {
+        "index.py": "import toolz, sys\ndef handler(event, context): return [toolz.__version__, sys.prefix]\n",
+        "requirements.txt": "toolz==1.0.0\n",
+    }
+    await functions.deploy("jd", zipped(files), {"entry_point": "index.handler"})
+    version, prefix = (await Host(functions, "jd").ask(b"{}", {"content-type": "application/json"})).json()
+    assert (version, ".venvs" in prefix) == ("1.0.0", True)
+
+
+@pytest.mark.slow
 async def test_binary_events_are_read_too(functions: Functions, zipped: Zipped) -> None:
     await functions.deploy("jd", zipped(FILES), {"entry_point": "index.handler"})
     event = put("%E5%9B%BE+100%25.txt")
