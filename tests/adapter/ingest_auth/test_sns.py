@@ -1,13 +1,17 @@
 """Messages signed as Amazon SNS documents it."""
 
 import json
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from tests.adapter.ingest_auth.conftest import NOW, Issuer, publishing
 
+from ossfn.adapter.dialects.sns import Envelope, read_envelope
 from ossfn.adapter.web.ingest_auth import Posted, Refused, SnsGuard
-from ossfn.adapter.web.ingest_auth.sns import amazon_origin
+from ossfn.adapter.web.ingest_auth.certificates import check_signature
+from ossfn.adapter.web.ingest_auth.sns import amazon_origin, signed_text
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:s3-topic"
 CERTIFICATE = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-9c6465fa7f48f5cacd23014631ec1136.pem"
@@ -51,6 +55,29 @@ CONFIRMATION_TEXT = (
 )
 
 
+# Of the emulator that sent the captured messages; its certificate was not captured, but two signatures tell the key.
+CAPTURED_MODULUS = (
+    "ccddb00e632d26a1ed7d5af012277da49ce25e6b36600623ae1d3c5997a190a50e8af9afb7f6ecff342ca19bea77a20069c3"
+    "7c04aa54865e87f4dd1cf33b6a45f2bb527ca87645365fbf2e4b35aeacb708615ee4d2e4322591a8ff75268ac9256598fb4f"
+    "749e54e70962a965a9ea554a77608488018b40f2861f11b0dad233456749f3b6a673e251ffd4efaca5fab96ea5a0c8e4a324"
+    "ee96a6b79d8157945fd0997ac3870dc12998937484482cff8e5003e129ac3fa21d9befb323263b1f9992c8cebd33d32c8fa5"
+    "9b9b474833f53d1394895943020a07e341279dbbb9b1c1131278c97a7baf2a01aacdfabde369bd62242984437ba434ff7847"
+    "5e8967cd8431"
+)
+
+
+def captured() -> list[Envelope]:
+    """Every signed message that was captured."""
+    files = sorted((Path(__file__).parents[2] / "dialects" / "localstack" / "sns-http").glob("*.json"))
+    bodies = [
+        delivery["body"]
+        for path in files
+        if not path.name.endswith(".expected.json")
+        for delivery in json.loads(path.read_text())["deliveries"]
+    ]
+    return [read_envelope.decode(body.encode()) for body in bodies if '"Signature"' in body]
+
+
 def posted(message: object) -> Posted:
     return Posted("POST", "/ingest/sns", {}, json.dumps(message).encode())
 
@@ -71,6 +98,14 @@ async def refusal(guard: SnsGuard, posted: Posted) -> tuple[int, str]:
     with pytest.raises(Refused) as caught:
         await guard.check(posted)
     return caught.value.status, caught.value.reason
+
+
+def test_captured_messages_were_signed_over_the_same_text() -> None:
+    key = rsa.RSAPublicNumbers(65537, int(CAPTURED_MODULUS, 16)).public_key()
+    messages = captured()
+    assert len(messages) > 20
+    for message in messages:
+        check_signature(key, message.signature or "", signed_text(message), SHA1())  # noqa: S303 - SNS version 1
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
