@@ -1,6 +1,7 @@
 """Opens the doors of a running service on two ports and closes them when the process is asked to stop."""
 
 import asyncio
+import gc
 import re
 import secrets
 import signal
@@ -63,7 +64,9 @@ async def serve(settings: Settings) -> None:
         for server in servers:
             await server.ready.wait()
         announce(settings, *(sock.getsockname()[1] for sock in sockets))
+        gc.freeze()  # what is here now stays: no collection need look at it again
         await stop.wait()
+        run_file(settings).unlink(missing_ok=True)
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, replace
 from math import inf
 from typing import Annotated
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ossfn.adapter import backend
 from ossfn.adapter.backend import DeliveryRecord, History
+from ossfn.adapter.delivery import Attempt
 from ossfn.adapter.web.api_delivery_shapes import (
     DeadFilter,
     DeliveriesOut,
@@ -101,9 +102,8 @@ async def list_deliveries(history: HistoryPart, query: Annotated[DeliveriesQuery
 @router.get("/deliveries/{delivery_id}", response_model=DeliveryDetail)
 async def get_delivery(delivery_id: str, history: HistoryPart) -> Response:
     """One delivery with every try and the record that the store sent, byte for byte."""
-    record = await _existing(history, delivery_id)
-    tries = [attempt_out(attempt) for attempt in await history.attempts_of(delivery_id)]
-    known = tried_delivery(record, tries).model_dump(mode="json")
+    record, attempts = await _with_attempts(history, delivery_id)
+    known = tried_delivery(record, [attempt_out(attempt) for attempt in attempts]).model_dump(mode="json")
     body = orjson.dumps(known | {"record": orjson.Fragment(bytes(record.event.record))})
     return Response(body, media_type="application/json")
 
@@ -138,6 +138,17 @@ async def cancel(body: CancelIn, history: HistoryPart) -> CancelledOut:
         return CancelledOut(matched=await _count(_all(history, query), body.limit), cancelled=0)
     ended = await history.cancel(query, limit=body.limit)
     return CancelledOut(matched=ended, cancelled=ended)
+
+
+async def _with_attempts(history: History, delivery_id: str) -> tuple[DeliveryRecord, Sequence[Attempt]]:
+    """A delivery and its tries as they stood at one moment: read again while one of them ends in between."""
+    record = await _existing(history, delivery_id)
+    while True:
+        attempts = await history.attempts_of(delivery_id)
+        after = await _existing(history, delivery_id)
+        if after == record:
+            return record, attempts
+        record = after
 
 
 async def _existing(history: History, delivery_id: str) -> DeliveryRecord:
