@@ -99,8 +99,9 @@ class MemoryBackend:
 
     def _is_due(self, kept: Kept, now: float, heads: Mapping[str, Kept]) -> bool:
         r = kept.record
-        goes = kept.order is None or heads[kept.order.key] is kept
-        return r.state == "pending" and r.due_at <= now and r.target not in self._paused and goes
+        if r.state != "pending" or r.due_at > now or r.target in self._paused:
+            return False
+        return kept.order is None or heads[kept.order.key] is kept
 
     def _drop_stale(self, key: str) -> None:
         """End what waits behind a newer one that was delivered and then wants not to go any more."""
