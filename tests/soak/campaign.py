@@ -86,11 +86,11 @@ def _set_up(service: Service, folder: Path, notes: Path, receiver: Receiver) -> 
 def _one_life(service: Service, findings: Findings, dice: random.Random, power_cuts: bool) -> None:
     """Let it live for a moment, kill it at another, start it again."""
     if dice.random() < 0.25:  # while it starts: migration, taking back what was claimed, first clean-up
-        time.sleep(dice.uniform(0.3, 2.0))
+        time.sleep(dice.uniform(0.3, 1.8))
         findings.during_start += 1
     else:
         service.wait_ready()
-        time.sleep(dice.choice((dice.uniform(0, 0.6), dice.uniform(0, 0.6), dice.uniform(0.6, 2.5))))
+        time.sleep(dice.choice((dice.uniform(0, 0.4),) * 5 + (dice.uniform(0.6, 2.5),)))
         if dice.random() < 0.3:
             findings.kills_of_hosts += _kill_a_host(service, dice)
             time.sleep(dice.uniform(0, 0.3))
