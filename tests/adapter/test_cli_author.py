@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ossfn.adapter.cli.functions import FOLLOW_SECONDS
 from ossfn.functions.testing import Adapter, running, wait_for
 
 pytestmark = pytest.mark.slow
@@ -76,7 +78,8 @@ def test_made_up_notifications_are_taken(adapter: Adapter, tmp_path: Path) -> No
 
 def test_the_log_is_followed(adapter: Adapter, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(
-        "import functions_framework\n@functions_framework.http\ndef go(r): print('hello', flush=True); return 'x'\n"
+        "import functions_framework\n"
+        "@functions_framework.http\ndef go(r): print('hello\\nhello', flush=True); return 'x'\n"
     )
     adapter.ossfn("functions", "deploy", str(tmp_path), "--name", "talker")
     command = [*OSSFN, "--server", adapter.url, "functions", "logs", "talker", "-f"]
@@ -84,8 +87,9 @@ def test_the_log_is_followed(adapter: Adapter, tmp_path: Path) -> None:
         wait_for(tmp_path / "log", "(is ready)")
         for count in (1, 2):
             adapter.ossfn("functions", "invoke", "talker", "--event", "put")
-            wait_for(tmp_path / "log", r"(?s)(hello)" + r".*hello" * (count - 1))
-    assert (tmp_path / "log").read_text().count("hello") == 2
+            wait_for(tmp_path / "log", r"(?s)(hello)" + r".*hello" * (2 * count - 1))
+        time.sleep(2 * FOLLOW_SECONDS)
+    assert (tmp_path / "log").read_text().count("hello") == 4
 
 
 def test_versions_have_names(adapter: Adapter, tmp_path: Path) -> None:

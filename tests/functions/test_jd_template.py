@@ -35,6 +35,11 @@ def test_it_says_how_the_function_is_run() -> None:
     assert (config.entry_point, config.timeout_seconds, config.memory_mb) == ("index.handler", 300, 128 + RUNTIME_MB)
 
 
+def test_the_only_function_may_be_called_otherwise() -> None:
+    declared = read_template(TEMPLATE, "other")
+    assert (declared.name, declared.options["entry_point"]) == ("other", "index.handler")
+
+
 def test_of_several_functions_one_is_named() -> None:
     resource = TEMPLATE.split("Resources:\n")[1]
     two = TEMPLATE + resource.replace("test-function:", "second:")

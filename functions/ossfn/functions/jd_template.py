@@ -57,7 +57,7 @@ def is_template(text: str) -> bool:
 
 
 def read_template(text: str, name: str | None = None) -> Declared:
-    """The function called `name`, or the only one; raises FunctionRefused."""
+    """The function called `name`; the only one is taken under any name. Raises FunctionRefused."""
     try:
         template = _Template.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
@@ -65,15 +65,13 @@ def read_template(text: str, name: str | None = None) -> Declared:
     except ValidationError as error:
         raise _refused_all(error, "") from None
     functions = {n: r for n, r in template.Resources.items() if r.Type == "JDCloud::Serverless::Function"}
-    if name is None and len(functions) == 1:
-        [name] = functions
-    if name is None or name not in functions:
+    meant = next(iter(functions)) if len(functions) == 1 else name
+    if meant is None or meant not in functions:
         raise _refused("Resources", f"say which one is meant by --name: {', '.join(functions) or 'it has no function'}")
-    return _declared(name, functions[name].Properties)
+    return _declared(name or meant, functions[meant].Properties, f"Resources.{meant}.Properties")
 
 
-def _declared(name: str, properties: dict[str, Any]) -> Declared:
-    place = f"Resources.{name}.Properties"
+def _declared(name: str, properties: dict[str, Any], place: str) -> Declared:
     if properties.get("Runtime") == "python2.7":
         why = "Python 2.7 is not run here; the code needs to be moved to Python 3 (Runtime: python3.7)"
         raise _refused(f"{place}.Runtime", why)

@@ -11,7 +11,7 @@ from ossfn.functions.errors import Fault, FunctionRefused
 from ossfn.functions.model import Version
 
 _IMPORTS_KIT = re.compile(rb"^\s*(from|import)\s+ossfn\b", re.MULTILINE)
-_REQUIRES_KIT = re.compile(r"^\s*ossfn\b", re.MULTILINE | re.IGNORECASE)
+_REQUIRES_KIT = re.compile(r"^\s*ossfn(?![\w.-])", re.MULTILINE | re.IGNORECASE)
 
 WORKERS = 4
 """Worker processes of a sync function that does not say; each holds one request."""

@@ -215,7 +215,7 @@ def wait_for(output: Path, pattern: str) -> str:
         text = output.read_text("utf-8", "replace")
         if found := re.search(pattern, text):
             return found[1]
-        if "✗" in text or text.startswith("ossfn:"):
+        if "✗" in text or text.startswith(("ossfn:", "Usage:")):
             break
         time.sleep(0.05)
     raise AssertionError(f"it does not start:\n{output.read_text('utf-8', 'replace')}")

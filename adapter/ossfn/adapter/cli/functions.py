@@ -250,7 +250,8 @@ def rm(
 def _echo_new(answer: Answer, seen: list[dict[str, str]]) -> list[dict[str, str]]:
     """Print the lines that come after those seen before; returns them all."""
     lines: list[dict[str, str]] = answer.json()["lines"]
-    new = lines[lines.index(seen[-1]) + 1 :] if seen and seen[-1] in lines else lines
+    known = [number for number, line in enumerate(lines, start=1) if seen and line == seen[-1]]
+    new = lines[known[-1] :] if known else lines
     for line in new:
         typer.echo(f"{local_time(line['time'])} v{line['version']} {line['stream']:<6} {shown(line['text'])}")
     return lines or seen
