@@ -119,6 +119,18 @@ async def test_a_second_request_has_the_same_time(half: bytes) -> None:
         assert 0.5 < time.monotonic() - start < 1.5
 
 
+async def test_a_large_body_buys_no_time_for_the_next_request() -> None:
+    async def one_and_a_half(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD % 1_000_000 + b"x" * 1_000_000)
+        await asyncio.sleep(0.1)
+        writer.write(HEAD % 2 + b"a")
+
+    async with serving() as port:
+        start = time.monotonic()
+        assert b"408 Request Timeout" in await answer_to(port, one_and_a_half)
+        assert time.monotonic() - start < 1.5
+
+
 async def test_a_large_body_has_more_time_while_it_comes_fast_enough() -> None:
     async def at_a_fair_rate(writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD.replace(b"Host", b"Connection: close\r\nHost") % 200_000)

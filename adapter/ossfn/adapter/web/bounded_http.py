@@ -30,9 +30,10 @@ class _BoundedHttp(HttpToolsProtocol):
 
     _request_seconds: float
     _connections: int
-    _watch: asyncio.TimerHandle | None = None
-    _began = 0.0
+    _waiting_since: float | None
+    """When we began to wait for a whole request; None while we wait for none."""
     _received = 0
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -40,10 +41,12 @@ class _BoundedHttp(HttpToolsProtocol):
             transport.write(_TOO_MANY)
             transport.close()
         else:
-            self._begin()
+            self._waiting_since = self.loop.time()
+            self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -51,30 +54,27 @@ class _BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        self._begin()
+        self._waiting_since, self._received = self.loop.time(), 0
         super().on_message_begin()
 
     def on_message_complete(self) -> None:
-        self._end()
+        self._waiting_since, self._received = None, 0
         super().on_message_complete()
 
-    def _begin(self) -> None:
-        self._end()
-        self._began, self._received = self.loop.time(), 0
-        self._look_again()
-
-    def _end(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _look_again(self) -> None:
-        due = self._began + self._request_seconds + self._received / _LEAST_BYTES_A_SECOND
+    def _look(self) -> None:
+        """One timer serves all requests of a connection: it goes off seldom and looks what is due by then."""
+        now = self.loop.time()
+        since = now if self._waiting_since is None else self._waiting_since
+        due = since + self._request_seconds + self._received / _LEAST_BYTES_A_SECOND
         if self.flow.read_paused:  # we are slow, not the client
-            due = max(due, self.loop.time() + 1)
-        if due > self.loop.time():
-            self._watch = self.loop.call_at(due, self._look_again)
-            return
+            due = max(due, now + 1)
+        if now < due:
+            # No later than a request that begins now would be due.
+            self._timer = self.loop.call_at(min(due, now + self._request_seconds), self._look)
+        else:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if not answering:
             self.transport.write(_TOO_SLOW)
