@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ossfn.adapter.cli.functions import FOLLOW_SECONDS
+from ossfn.functions.examples import STORES
 from ossfn.functions.testing import Adapter, running, wait_for
 
 pytestmark = pytest.mark.slow
@@ -46,7 +47,7 @@ def test_a_template_of_jd_cloud_deploys_as_it_is(adapter: Adapter, tmp_path: Pat
     assert (serving["entry_point"], serving["timeout_seconds"], serving["env"]) == (
         "index.handler", 7, ["COLOUR", "SIZE"]
     )  # fmt: skip
-    for store in ("aws", "minio", "ceph", "jd"):
+    for store in STORES:
         said = adapter.ossfn("functions", "invoke", "shout", "--event", "copy", "--store", store, "--key", "图/a b+%")
         assert json.loads(said) == ["图/A B+%", "blue", "1"]
 
@@ -69,7 +70,7 @@ def test_from_nothing_to_a_function_that_answers(adapter: Adapter, tmp_path: Pat
 
 
 def test_made_up_notifications_are_taken(adapter: Adapter, tmp_path: Path) -> None:
-    for store in ("aws", "minio", "ceph", "jd"):
+    for store in STORES:
         made = tmp_path / f"{store}.json"
         made.write_text(adapter.ossfn("events", "generate", "--store", store, "--event", "multipart"))
         assert adapter.ossfn("events", "send", str(made)).startswith("1 events")

@@ -37,7 +37,15 @@ def test_ingest_makes_the_same_event_of_the_notification(example: Example) -> No
 def test_the_kit_reads_it(example: Example) -> None:
     event = ObjectEvent.read(from_json(json.dumps(cloud_event(example))))
     assert event.key == example.key
-    assert event.size == (None if example.happening == "delete" or example.store == "jd" else example.size)
+    tells_no_size = example.store == "jd" or (example.happening == "delete" and event.store.endswith(":s3"))
+    assert event.size == (None if tells_no_size else example.size)
+
+
+def test_a_bucket_of_tencent_may_carry_its_account() -> None:
+    example = Example(store="tencent", bucket="photos-1253970026", key="a")
+    decoded = decode("auto", {}, json.dumps(notification(example)).encode())
+    assert isinstance(decoded, Decoded)
+    assert [(event.bucket, event.key) for event in decoded.events] == [("photos-1253970026", "a")]
 
 
 def test_examples_are_told_apart() -> None:

@@ -25,6 +25,8 @@ class Store(StrEnum):
     minio = "minio"
     ceph = "ceph"
     jd = "jd"
+    aliyun = "aliyun"
+    tencent = "tencent"
 
 
 EventOption = Annotated[Event | None, typer.Option(help="Make up an event: what happened to the object.")]
