@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_thirty_kills_lose_nothing() -> None:
     command = [sys.executable, "-m", "soak", "--kills", "30", "--seed", "2611"]
     command += ["--power-cuts"] if shutil.which("cc") or shutil.which("gcc") else []
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=300, check=False
     )
