@@ -297,3 +297,31 @@ async def test_a_day_of_failures_passes_in_no_time() -> None:
     assert [a.number for a in tries] == list(range(1, 154))
     (dead,) = (await backend.find(Query(state="dead"), limit=1))[0]
     assert dead.reason == "gave up after 86400 s: HTTP 503"
+
+
+async def test_what_waits_in_the_lane_of_a_target_that_is_gone_is_given_back() -> None:
+    backend, steps = MemoryBackend(clock=time.time), list[NextStep]()
+    targets = Scripted({"function:a": [Gone("HTTP 410")]}, concurrency=1)
+    async with dispatching(backend, targets, steps):
+        await backend.append([entry(f"e{n}", "function:a") for n in range(20)])
+        while not await backend.paused_targets():
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        assert targets.tries == [("function:a", 1)]
+    assert (await backend.stats()).pending == 20
+
+
+async def test_a_pause_by_hand_reaches_what_waits_in_the_lane() -> None:
+    backend, steps = MemoryBackend(clock=time.time), list[NextStep]()
+    targets = Scripted(hung={"function:a": asyncio.Event()}, concurrency=1)
+    async with dispatching(backend, targets, steps):
+        await backend.append([entry(f"e{n}", "function:a") for n in range(20)])
+        while not targets.tries:
+            await asyncio.sleep(0.005)
+        await backend.pause("function:a", "by hand")
+        targets.hung["function:a"].set()
+        await until(backend, delivered=1, pending=19)
+        await asyncio.sleep(0.1)
+        assert len(targets.tries) == 1
+        await backend.resume("function:a")
+        await until(backend, delivered=20)

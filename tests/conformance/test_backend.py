@@ -238,6 +238,41 @@ async def test_a_pausing_step_keeps_the_delivery_and_stops_its_target(backend: B
     assert sorted(d.attempt for d in await claim(backend)) == [1, 2]
 
 
+async def test_a_late_410_pauses_nobody(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (slow,) = await claim(backend)
+    engine.clock.now += 61
+    (current,) = await claim(backend)
+    await settle(backend, slow, PauseTarget("HTTP 410"), "HTTP 410")
+    assert await backend.paused_targets() == []
+    await settle(backend, current, Delivered())
+    assert (await balance(backend))["delivered"] == 1
+
+
+async def test_a_410_leaves_the_reason_of_an_older_pause(backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    (delivery,) = await claim(backend)
+    await backend.pause("function:a", "unverified")
+    await settle(backend, delivery, PauseTarget("HTTP 410"), "HTTP 410")
+    assert [t.paused_reason for t in await backend.paused_targets()] == ["unverified"]
+
+
+async def test_a_clock_that_was_ahead_puts_nothing_off_for_long(engine: Engine) -> None:
+    if not engine.durable:
+        pytest.skip("this backend lives and dies with its process")
+    first = engine.new()
+    await first.open()
+    engine.clock.now += 365 * 86400
+    await first.append([an_entry("function:a", at=engine.clock.now)])
+    await settle(first, (await claim(first))[0], RetryAt(engine.clock.now + 600), "HTTP 503")
+    await first.close()
+    engine.clock.now -= 365 * 86400
+    second = engine.new()
+    await second.open()
+    assert [d.attempt for d in await claim(second)] == [2]
+    await second.close()
+
+
 async def test_redelivery_makes_a_new_delivery_that_names_the_old(engine: Engine, backend: Backend) -> None:
     await backend.append([an_entry("function:a", key="x/1"), an_entry("function:a", key="y/1")])
     for delivery in await claim(backend):

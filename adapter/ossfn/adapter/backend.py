@@ -5,6 +5,7 @@ All verbs take and return batches. Times are Unix seconds.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +63,10 @@ class DeliveryQueue(Protocol):
 
     async def release(self, deliveries: Sequence[ClaimedDelivery]) -> None:
         """Give claims back untried: due at once, the attempt not counted. Claims lost meanwhile are left alone."""
+        ...
+
+    def paused(self) -> AbstractSet[str]:
+        """Targets that are paused; from memory."""
         ...
 
     def circuits(self) -> Mapping[str, Circuit]:

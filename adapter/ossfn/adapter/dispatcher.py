@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from ossfn.adapter.backend import BackendUnavailable, DeliveryQueue
-from ossfn.adapter.delivery import Attempt, Circuit, Delivery, Failed, NextStep, Outcome, Settlement
+from ossfn.adapter.delivery import Attempt, Circuit, Delivery, Failed, NextStep, Outcome, PauseTarget, Settlement
 from ossfn.adapter.retry import CircuitPolicy, LanePolicy, RetryPolicy
 
 log = structlog.get_logger()
@@ -169,6 +169,8 @@ class Dispatcher:
                 policy = self._targets.lane_of(target)
                 if policy.per_second:
                     await self._turn(target, policy.per_second)
+                if target in self._queue.paused():
+                    self._empty(target)
                 if lane.waiting and not self._stopping.is_set():
                     await self._send_one(lane, lane.waiting.popleft(), policy)
         finally:
@@ -220,7 +222,19 @@ class Dispatcher:
         self._judge(delivery.target, outcome)
         self._settled.append(Settlement(delivery, attempt, step))
         self._something_settled.set()
-        self._on_attempt(delivery, attempt, step)
+        if isinstance(step, PauseTarget):
+            self._empty(delivery.target)
+        try:
+            self._on_attempt(delivery, attempt, step)
+        except Exception:
+            log.exception("report.bug", delivery=delivery.id)
+
+    def _empty(self, target: str) -> None:
+        """Give back what waits in a lane; what is being sent ends by itself."""
+        if lane := self._lanes.get(target):
+            self._late += lane.waiting
+            lane.waiting.clear()
+            self._queue.wake()
 
     def _judge(self, target: str, outcome: Outcome) -> None:
         """Whether this target's circuit opens or closes now. One that refuses is not one that fails."""
@@ -245,11 +259,8 @@ class Dispatcher:
                 await self._queue.set_circuit(target, circuit)
             except BackendUnavailable:
                 continue  # the next failure tries again
-            lane = self._lanes.get(target)
-            if circuit and lane:
-                waiting = list(lane.waiting)
-                lane.waiting.clear()
-                await self._give_back(waiting)
+            if circuit:
+                self._empty(target)
 
     async def _settle(self) -> None:
         """Hand in what has ended, as many at a time as there are, until stopped and nothing is left."""

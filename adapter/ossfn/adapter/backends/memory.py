@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import inf
 
@@ -168,7 +169,7 @@ class MemoryBackend:
                 self._counts["dead"] += 1
             case PauseTarget(reason):
                 kept.record = replace(kept.record, due_at=now, reason=reason)
-                self._paused[kept.record.target] = TargetState(kept.record.target, reason, now)
+                self._paused.setdefault(kept.record.target, TargetState(kept.record.target, reason, now))
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See `DeliveryQueue.release`."""
@@ -261,6 +262,10 @@ class MemoryBackend:
     async def paused_targets(self) -> Sequence[TargetState]:
         """See `History.paused_targets`."""
         return [self._paused[target] for target in sorted(self._paused)]
+
+    def paused(self) -> AbstractSet[str]:
+        """See `DeliveryQueue.paused`."""
+        return self._paused.keys()
 
     def circuits(self) -> Mapping[str, Circuit]:
         """See `DeliveryQueue.circuits`."""

@@ -145,6 +145,59 @@ def redeliver(connection: Connection, query: Query, limit: int, now: float) -> i
     return len(rows)
 
 
+def redeliverable(connection: Connection, query: Query) -> int:
+    """How many dead letters `redeliver` would send again without a limit."""
+    where, values = _where(replace(query, state="dead"))
+    found = connection.execute(text(f"SELECT count(*) {_FROM}{_and([*where, 'd.redelivered = 0'])}"), values)
+    return int(found.scalar_one())
+
+
+def purge(connection: Connection, query: Query, limit: int, now: float) -> int:
+    """Turn dead letters into cancelled deliveries, which are forgotten with their event after the retention time."""
+    where, values = _where(replace(query, state="dead"))
+    rows = connection.execute(
+        text(f"SELECT d.seq {_FROM}{_and(where)} ORDER BY d.seq LIMIT :limit"), values | {"limit": limit}
+    ).all()
+    for (seq,) in rows:
+        connection.execute(
+            text("UPDATE deliveries SET state = 'cancelled', settled_at = :now WHERE seq = :seq"),
+            {"seq": seq, "now": now},
+        )
+    count(connection, dead=-len(rows), cancelled=len(rows))
+    return len(rows)
+
+
+def replay(
+    connection: Connection, query: Query, target: str, rule: str, after: int, limit: int, now: float
+) -> tuple[int, int | None]:
+    """A new delivery to this target of each past event that matches, oldest first; how many, and where to go on."""
+    where, values = _of_events(query)
+    rows = connection.execute(
+        text(f"SELECT e.seq FROM events e{_and([*where, 'e.seq > :after'])} ORDER BY e.seq LIMIT :limit"),
+        values | {"after": after, "limit": limit},
+    ).all()
+    connection.execute(text("INSERT INTO targets (id) VALUES (:id) ON CONFLICT (id) DO NOTHING"), {"id": target})
+    for (seq,) in rows:
+        connection.execute(
+            text(
+                "INSERT INTO deliveries (event_seq, number, target_seq, rule, generation, format, state, attempt,"
+                " due_at, leased, accepted_at) SELECT e.seq,"
+                " (SELECT coalesce(max(number), -1) + 1 FROM deliveries WHERE event_seq = e.seq), t.seq, :rule,"
+                " e.generation, 'structured', 'pending', 0, :now, 0, :now FROM events e, targets t"
+                " WHERE e.seq = :seq AND t.id = :target"
+            ),
+            {"seq": seq, "target": target, "rule": rule, "now": now},
+        )
+    count(connection, accepted=len(rows))
+    return len(rows), (int(rows[-1].seq) if len(rows) == limit else None)
+
+
+def replayable(connection: Connection, query: Query) -> int:
+    """How many past events match."""
+    where, values = _of_events(query)
+    return int(connection.execute(text(f"SELECT count(*) FROM events e{_and(where)}"), values).scalar_one())
+
+
 def cancel(connection: Connection, query: Query, limit: int, now: float) -> int:
     """End pending deliveries that nobody is trying at this moment."""
     where, values = _where(replace(query, state="pending"))
@@ -248,6 +301,14 @@ def _where(query: Query) -> tuple[list[str], dict[str, Any]]:
     if query.reason:
         values["reason"] = f"%{_literal(query.reason)}%"
     return [sql for _, sql in asked.values()], values
+
+
+def _of_events(query: Query) -> tuple[list[str], dict[str, Any]]:
+    """What of a query speaks of events."""
+    where, values = _where(
+        Query(bucket=query.bucket, prefix=query.prefix, event_id=query.event_id, since=query.since, until=query.until)
+    )
+    return [condition.replace("d.accepted_at", "e.received_at") for condition in where], values
 
 
 def _literal(part: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,6 +147,7 @@ class SqliteBackend(SqliteHistory):
         """See `DeliveryQueue.claim`: what was just committed first, then what waits in the file."""
         self._wake.clear()
         now = self._clock()
+        room = {**room, **dict.fromkeys(self._paused, 0)}  # an append may have raced with the pause
         taken = self._fresh.take(limit, room, default_room, now)
         if len(taken) < limit and (self._next_due <= now or self._much_room(room, default_room)):
             left = dict(room)
@@ -187,11 +189,11 @@ class SqliteBackend(SqliteHistory):
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         now = self._clock()
-        await self._done(Settle, self._writer.submit(Settle(settlements, now)))
+        changed: frozenset[int] = await self._done(Settle, self._writer.submit(Settle(settlements, now)))
         for s in settlements:
             if isinstance(s.step, RetryAt):
                 self._due(s.step.at)
-            elif isinstance(s.step, PauseTarget):
+            elif isinstance(s.step, PauseTarget) and s.delivery.receipt in changed:
                 self._paused.add(s.delivery.target)
                 await self._take_back(s.delivery.target)
             if s.delivery.ordered:  # the next of its key may go
@@ -237,6 +239,10 @@ class SqliteBackend(SqliteHistory):
         self._paused.discard(target)
         self._circuits.pop(target, None)
         self._due(0.0)
+
+    def paused(self) -> AbstractSet[str]:
+        """See `DeliveryQueue.paused`."""
+        return self._paused
 
     def circuits(self) -> Mapping[str, Circuit]:
         """See `DeliveryQueue.circuits`."""

@@ -4,32 +4,38 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from ossfn.adapter.backends.sql_order import HELD
 from ossfn.adapter.backends.sqlite.outbox import count, delivery_id
 from ossfn.adapter.backends.sqlite.work import Claim, Claimed, Release
 from ossfn.adapter.codec import DamagedEvent, decode_event
 from ossfn.adapter.delivery import Delivery
 
+_LONGEST_DELAY_SECONDS = 30 * 3600
+"""No retry policy waits longer between two tries."""
+
 
 def claim(connection: sqlite3.Connection, work: Claim, lease_seconds: float) -> Claimed:
-    """Due deliveries, targets in turns."""
+    """Due deliveries, targets in turns; with more targets than places, others come first each time."""
     waiting = _waiting_targets(connection)
+    start = int(work.now * 1000) % max(1, len(waiting))
+    waiting = waiting[start:] + waiting[:start]
     share = max(1, work.limit // max(1, len(waiting)))
     taken: list[Delivery] = []
-    damaged = 0
+    damaged: set[int] = set()
     next_due = float("inf")
     crowded = set()
     for seq, name in waiting:
         room = work.room.get(name, work.default_room)
         got, bad = _claim_of(connection, seq, name, min(room, share, work.limit - len(taken)), work.now, lease_seconds)
         taken += got
-        damaged += bad
+        damaged |= bad
         due = _next_due(connection, seq)
         if due <= work.now and len(got) >= room:
             crowded.add(name)  # asked again when its deliveries settle
         else:
             next_due = min(next_due, due)
-    count(connection, dead=damaged)
-    return Claimed(taken, next_due, frozenset(crowded))
+    count(connection, dead=len(damaged))
+    return Claimed(taken, next_due, frozenset(crowded), frozenset(damaged))
 
 
 def _waiting_targets(connection: sqlite3.Connection) -> list[tuple[int, str]]:
@@ -53,10 +59,10 @@ def _next_due(connection: sqlite3.Connection, target_seq: int) -> float:
 
 def _claim_of(
     connection: sqlite3.Connection, target_seq: int, target: str, room: int, now: float, lease_seconds: float
-) -> tuple[list[Delivery], int]:
-    """Up to `room` due deliveries of one target, and how many others were damaged."""
+) -> tuple[list[Delivery], set[int]]:
+    """Up to `room` due deliveries of one target, and the receipts of those that were damaged."""
     if room <= 0:
-        return [], 0
+        return [], set()
     rows = connection.execute(
         "SELECT d.seq, d.number, d.rule, d.generation, d.format, d.attempt, d.accepted_at, d.order_key IS NOT NULL,"
         " e.id, e.event"
@@ -69,7 +75,7 @@ def _claim_of(
         "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, leased = 1 WHERE seq = ?",
         [(until, row[0]) for row in rows],
     )
-    taken = []
+    taken, damaged = [], set()
     for row in rows:
         try:
             taken.append(_read(row, target, until))
@@ -78,7 +84,8 @@ def _claim_of(
                 "UPDATE deliveries SET state = 'dead', settled_at = ?, leased = 0, reason = ? WHERE seq = ?",
                 (now, str(fault), row[0]),
             )
-    return taken, len(rows) - len(taken)
+            damaged.add(int(row[0]))
+    return taken, damaged
 
 
 def release(connection: sqlite3.Connection, work: Release) -> None:
@@ -91,8 +98,12 @@ def release(connection: sqlite3.Connection, work: Release) -> None:
 
 
 def recover(connection: sqlite3.Connection, now: float) -> None:
-    """Make due what an earlier process had claimed and never settled."""
+    """Make due what an earlier process had claimed and never settled, and what a clock that was ahead put off."""
     connection.execute("UPDATE deliveries SET due_at = ?, leased = 0 WHERE state = 'pending' AND leased = 1", (now,))
+    connection.execute(
+        "UPDATE deliveries SET due_at = ? WHERE state = 'pending' AND due_at < ? AND (due_at > ? OR accepted_at > ?)",
+        (now, HELD, now + _LONGEST_DELAY_SECONDS, now + 60),
+    )
 
 
 def _read(row: Sequence[Any], target: str, lease_until: float) -> Delivery:

@@ -54,11 +54,13 @@ class SqliteGroup:
             results.update(zip(appends, outbox.append([work[i] for i in appends]), strict=True))
         settles = [piece for piece in work if isinstance(piece, Settle)]
         if settles:
-            outbox.settle(settles)
+            changed = outbox.settle(settles)
+            results.update({i: changed for i, piece in enumerate(work) if isinstance(piece, Settle)})
         for i, piece in enumerate(work):
             match piece:
                 case Claim():
-                    results[i] = claim(outbox.connection, piece, self._lease)
+                    results[i] = claimed = claim(outbox.connection, piece, self._lease)
+                    outbox.touched.receipts |= claimed.damaged
                 case Release():
                     release(outbox.connection, piece)
                     outbox.touched.receipts |= {d.receipt for d in piece.deliveries if d.ordered}

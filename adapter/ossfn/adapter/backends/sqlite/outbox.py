@@ -148,8 +148,11 @@ class Outbox:
             self._targets[target] = int(seq)
         return int(seq)
 
-    def settle(self, work: Sequence[Settle]) -> None:
-        """Record attempts and steps; a step whose claim is no longer the current one changes nothing."""
+    def settle(self, work: Sequence[Settle]) -> frozenset[int]:
+        """Record attempts and steps; a step whose claim is no longer the current one changes nothing.
+
+        The receipts of those that changed something.
+        """
         settlements = [(s, piece.now) for piece in work for s in piece.settlements]
         # One that was recorded already is handed in again when nobody could tell whether it had been.
         self.connection.executemany(
@@ -161,19 +164,21 @@ class Outbox:
                 for s, _ in settlements
             ],
         )  # fmt: skip
-        changed = self._settle_all([_settled(s, now) for s, now in settlements])
-        counts = Counter(row[0] for row in changed)
+        rows = self._settle_all([_settled(s, now) for s, now in settlements])
+        changed = frozenset(row[4] for row in rows)
+        counts = Counter(row[0] for row in rows)
         count(self.connection, delivered=counts["delivered"], dead=counts["dead"])
         for s, now in settlements:
-            if isinstance(s.step, PauseTarget):
-                self.connection.execute(
-                    "UPDATE targets SET paused_reason = ?, paused_at = ? WHERE id = ?",
+            if isinstance(s.step, PauseTarget) and s.delivery.receipt in changed:
+                self.connection.execute(  # an older reason stays: what gave it waits for its own answer
+                    "UPDATE targets SET paused_reason = ?, paused_at = ? WHERE id = ? AND paused_reason IS NULL",
                     (s.step.reason, now, s.delivery.target),
                 )
         ordered = {s.delivery.receipt for s, _ in settlements if s.delivery.ordered}
         self.touched.receipts |= ordered
         if ordered:
-            self.touched.delivered |= ordered & {row[4] for row in changed if row[0] == "delivered"}
+            self.touched.delivered |= ordered & {row[4] for row in rows if row[0] == "delivered"}
+        return changed
 
     def _settle_all(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows that changed something."""

@@ -59,6 +59,8 @@ class Claimed:
     deliveries: list[Delivery]
     next_due: float
     crowded: frozenset[str]
+    damaged: frozenset[int]
+    """Receipts of those that could not be read and are dead letters now."""
 
 
 @dataclass(frozen=True, slots=True)
