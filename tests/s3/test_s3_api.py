@@ -78,6 +78,32 @@ def test_the_local_key_ends_with_the_first_real_one(s3: Endpoint) -> None:
     assert error(alice.send("GET", "/")) == (403, "InvalidAccessKeyId")
 
 
+def test_with_the_local_key_only_this_machine_is_answered(s3: Endpoint) -> None:
+    port = s3.url.rpartition(":")[2]
+    for host in (f"LOCALHOST:{port}", "127.0.0.2", "[::1]:1", "photos.localhost", "s3.cn-north-1.jdcloud-oss.com"):
+        answer = s3.send("PUT", "/photos?notification", RULE, headers={"Host": host, "Origin": f"http://{host}"})
+        assert answer.status_code != 403, host
+    for host in (f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"):
+        answer = s3.send("PUT", "/stolen?notification", RULE, headers={"Host": host})
+        assert error(answer) == (403, "AccessDenied")
+        assert "s3_hosts" in answer.text
+    for origin in ("https://evil.example", "null", "", "http://localhost:1"):
+        answer = s3.send("PUT", "/stolen?notification", RULE, headers={"Origin": origin})
+        assert error(answer) == (403, "AccessDenied")
+    assert "stolen" not in [bucket.name for bucket in s3.registry.buckets()]
+    elsewhere = {"Host": "s3.example.com", "Origin": "https://console.example.com"}
+    assert signed_in(s3, "alice").send("GET", "/", headers=elsewhere).status_code == 200
+
+
+def test_an_unknown_virtual_host_is_told_which_setting_knows_it(s3: Endpoint) -> None:
+    alice = signed_in(s3, "alice")
+    for method, path in (("GET", "/?notification"), ("PUT", "/?notification"), ("GET", "/?location")):
+        answer = alice.send(method, path, headers={"Host": "photos.oss.example.com"})
+        assert error(answer) == (400, "InvalidRequest")
+        assert "photos.oss.example.com" in answer.text
+        assert "s3_hosts" in answer.text
+
+
 def test_nobody_gets_in_without_a_signature(s3: Endpoint) -> None:
     assert error(s3.http.get(f"{s3.url}/photos?notification")) == (403, "AccessDenied")
     assert error(s3.http.put(f"{s3.url}/photos?notification", content=EMPTY)) == (403, "AccessDenied")

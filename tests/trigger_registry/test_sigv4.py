@@ -233,6 +233,8 @@ def test_dates() -> None:
     request = by_header()
     assert refusal(without_header(request, "x-amz-date")).code == "AccessDenied"
     assert refusal(with_header(request, "x-amz-date", "yesterday")).code == "AccessDenied"
+    millennia = "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"
+    assert refusal(with_header(without_header(request, "x-amz-date"), "date", millennia)).code == "AccessDenied"
     other_day = with_header(request, "x-amz-date", "20200101T000000Z")
     assert refusal(other_day).code == "AuthorizationHeaderMalformed"
     at = claimed(request).at

@@ -9,7 +9,7 @@ from typing import NoReturn
 from urllib.parse import unquote
 
 from ossfn.trigger_registry.errors import NoSuchBucket, RegistryError, RegistryUnavailable
-from ossfn.trigger_registry.keys import Credential, KeyRing
+from ossfn.trigger_registry.keys import LOCAL_ACCESS_KEY, Credential, KeyRing
 from ossfn.trigger_registry.overlap import MINIO_TEXT, S3_TEXT
 from ossfn.trigger_registry.registry import Registry
 from ossfn.trigger_registry.rules import Bucket, Verification
@@ -24,6 +24,9 @@ from ossfn.trigger_registry.s3_xml import (
 from ossfn.trigger_registry.sigv4 import Request, check, claimed
 
 _REGION = re.compile("[A-Za-z0-9-]{1,63}")
+_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]", re.IGNORECASE)
+
+_SETTING = "the setting s3_hosts (OSSFN_S3_HOSTS)"
 
 _log = logging.getLogger(__name__)
 
@@ -84,11 +87,30 @@ class Door:
         if caller is None:
             raise S3Error("InvalidAccessKeyId", fields=[("AWSAccessKeyId", claim.access_key)])
         check(request, claim, caller.secret, self._clock())
+        if caller.access_key == LOCAL_ACCESS_KEY:
+            self._check_local(request)
         return caller
 
+    def _check_local(self, request: Request) -> None:
+        """The well-known key proves nothing: a web page that somebody looks at knows it too. Its Host (DNS rebinding)
+        or its Origin gives it away.
+        """
+        host, origin = _host(request), request.header("origin")
+        if not _LOOPBACK.fullmatch(host) and not self._hosts.fullmatch(host):
+            raise S3Error(
+                "AccessDenied",
+                f"With the well-known access key {LOCAL_ACCESS_KEY} only this machine is answered, and {host!r} is not a "
+                f"name of it: ask for localhost, name the host in {_SETTING}, or make a key (`ossfn keys add`).",
+            )
+        if origin is not None and origin.partition("://")[2] != request.header("host"):
+            raise S3Error(
+                "AccessDenied",
+                f"Pages of {origin} may not use the well-known access key {LOCAL_ACCESS_KEY}: make a key "
+                "(`ossfn keys add`).",
+            )
+
     def _address(self, request: Request) -> _Address:
-        host = re.sub(r":\d+$", "", request.header("host") or "")
-        named = self._hosts.fullmatch(host)
+        named = self._hosts.fullmatch(_host(request))
         path = unquote(request.path).removeprefix("/")
         asked = frozenset(name for name, _ in request.parameters if not re.match("x-amz-|x-id$", name, re.IGNORECASE))
         if named and named["bucket"]:
@@ -100,6 +122,12 @@ class Door:
         if address.key:
             raise S3Error(
                 "NotImplemented", "Objects are not kept here, only buckets' trigger rules: ask the object store."
+            )
+        if not address.bucket and address.asked & {"notification", "location"}:
+            raise S3Error(
+                "InvalidRequest",
+                f"No bucket is named: {_host(request)!r} is not known as a host in front of which a bucket's name may "
+                f"stand. Name it in {_SETTING}, or let the path begin with the bucket.",
             )
         if not address.bucket:
             return self._list_buckets(caller) if request.method == "GET" else _refuse_method("GET")
@@ -198,6 +226,11 @@ class Door:
         bucket = self._registry.bucket(name)
         _check_owner(bucket.owner, request, caller)
         return bucket
+
+
+def _host(request: Request) -> str:
+    """The name that was asked for, without its port."""
+    return re.sub(r":\d+$", "", request.header("host") or "")
 
 
 def _check_owner(owner: str, request: Request, caller: Credential) -> None:

@@ -138,7 +138,7 @@ def _header_time(request: Request) -> datetime:
         if (stamp := request.header("x-amz-date")) is not None:
             return datetime.strptime(stamp, _TIMESTAMP).replace(tzinfo=UTC)
         return parsedate_to_datetime(request.header("date") or "").replace(tzinfo=UTC)  # HTTP's dates are all GMT
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for an offset of millennia
         raise S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header") from None
 
 
