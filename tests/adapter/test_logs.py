@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 from ossfn.adapter.logs import Unfailing
 
@@ -10,8 +11,8 @@ def test_a_pipe_that_nobody_reads_any_more_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     raw = os.fdopen(writing, "wb", buffering=0)
-    log = Unfailing(raw)  # type: ignore[arg-type] - bytes, so that nothing is buffered
-    log.write(b"a line\n")  # type: ignore[arg-type]
+    log = Unfailing(cast("Any", raw))  # bytes, so that nothing is buffered
+    cast("Any", log).write(b"a line\n")
     log.flush()
     raw.close()
 
