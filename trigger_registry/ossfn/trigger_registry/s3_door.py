@@ -99,8 +99,8 @@ class Door:
         if not _LOOPBACK.fullmatch(host) and not self._hosts.fullmatch(host):
             raise S3Error(
                 "AccessDenied",
-                f"With the well-known access key {LOCAL_ACCESS_KEY} only this machine is answered, and {host!r} is not a "
-                f"name of it: ask for localhost, name the host in {_SETTING}, or make a key (`ossfn keys add`).",
+                f"With the well-known access key {LOCAL_ACCESS_KEY} only this machine is answered, not {host!r}: "
+                f"ask for localhost, name the host in {_SETTING}, or make a key (`ossfn keys add`).",
             )
         if origin is not None and origin.partition("://")[2] != request.header("host"):
             raise S3Error(
