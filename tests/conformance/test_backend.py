@@ -1,6 +1,7 @@
 """Every promise of `backend.py`, on every engine."""
 
 import itertools
+import random
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from ossfn.adapter.backend import Backend, BackendUnavailable, Query
 from ossfn.adapter.delivery import (
     Attempt,
+    Circuit,
     DeadLetter,
     Delivered,
     Delivery,
@@ -537,3 +539,102 @@ async def test_order_outlives_the_process(engine: Engine) -> None:
         await settle(second, delivery, Delivered())
     assert keys == ["k/s2", "k/s1", "k/s3"]  # s2 may be half-way through its target: it ends first
     await second.close()
+
+
+async def test_a_circuit_is_kept_and_holds_nothing_ready(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a")])
+    circuit = Circuit(2, engine.clock.now + 30)
+    await backend.set_circuit("function:a", circuit)
+    await backend.append([an_entry("function:a")])
+    assert backend.circuits() == {"function:a": circuit}
+    assert await claim(backend, **{"function:a": 0}) == []
+    backend.wake()  # there is more room than before
+    assert [d.attempt for d in await claim(backend, **{"function:a": 1})] == [1]
+    await backend.set_circuit("function:a", None)
+    assert backend.circuits() == {}
+    assert len(await claim(backend)) == 1
+    await backend.set_circuit("function:a", circuit)
+    await backend.resume("function:a")
+    assert backend.circuits() == {}
+
+
+async def test_a_circuit_outlives_the_process(engine: Engine) -> None:
+    if not engine.durable:
+        pytest.skip("this backend lives and dies with its process")
+    first = engine.new()
+    await first.open()
+    await first.append([an_entry("function:a")])
+    await first.set_circuit("function:a", Circuit(3, 5.0))
+    await first.close()
+    second = engine.new()
+    await second.open()
+    assert second.circuits() == {"function:a": Circuit(3, 5.0)}
+    await second.close()
+
+
+async def test_how_many_can_be_sent_again_is_told_before(backend: Backend) -> None:
+    await backend.append([an_entry("function:a", key=f"{n % 2}/{n}") for n in range(10)])
+    await backend.settle([settlement(d, DeadLetter("HTTP 404"), "HTTP 404") for d in await claim(backend)])
+    assert await backend.redeliverable(Query(prefix="0/")) == 5
+    assert await backend.redeliver(Query(prefix="0/"), limit=2) == 2
+    assert await backend.redeliverable(Query(prefix="0/")) == 3
+    assert await backend.redeliverable(Query()) == 8
+
+
+async def test_purged_dead_letters_go_with_their_event(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry("function:a", key="x"), an_entry("function:a", key="y")])
+    for delivery in await claim(backend):
+        await settle(backend, delivery, DeadLetter("HTTP 404"), "HTTP 404")
+    assert await backend.purge(Query(prefix="x"), limit=10) == 1
+    assert await balance(backend) == {"delivered": 0, "dead": 1, "pending": 0, "cancelled": 1}
+    assert await backend.redeliverable(Query()) == 1
+    engine.clock.now += 100
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=10) == 1
+    assert await balance(backend) == {"delivered": 0, "dead": 1, "pending": 0, "cancelled": 1}
+
+
+async def test_past_events_are_replayed_to_a_target_page_by_page(engine: Engine, backend: Backend) -> None:
+    await backend.append([an_entry(key="x/unmatched"), an_entry("function:a", key="x/matched"), an_entry(key="y/1")])
+    await settle(backend, (await claim(backend))[0], Delivered())
+    assert await backend.replayable(Query(prefix="x/")) == 2
+    made, after = await backend.replay(Query(prefix="x/"), target="function:new", rule="again", limit=1)
+    assert made == 1
+    assert after is not None
+    made, after = await backend.replay(Query(prefix="x/"), target="function:new", rule="again", limit=5, after=after)
+    assert (made, after) == (1, None)
+    claimed = {d.event.key: d for d in await claim(backend)}
+    assert set(claimed) == {"x/unmatched", "x/matched"}
+    assert {(d.target, d.rule, d.attempt) for d in claimed.values()} == {("function:new", "again", 1)}
+    assert claimed["x/matched"].id.endswith("-1")
+    assert await balance(backend) == {"delivered": 1, "dead": 0, "pending": 2, "cancelled": 0}
+    assert await backend.replay(Query(since=engine.clock.now + 1), target="function:new", rule="r", limit=9) == (
+        0,
+        None,
+    )
+
+
+async def test_a_thousand_keys_shuffled_and_repeated_end_as_if_sorted(backend: Backend) -> None:
+    dice = random.Random(7)
+    wanted = {f"k{n}": dice.randint(1, 5) for n in range(1000)}
+    history = [(key, f"s{place}") for key, last in wanted.items() for place in range(1, last + 1)]
+    shuffled = history + dice.sample(history, 300)
+    dice.shuffle(shuffled)
+    state: dict[str, str] = {}
+    seen = Counter[tuple[str, str]]()
+    arriving = [ordered(key, place, drop_stale=True) for key, place in shuffled]
+    while arriving or (await backend.stats()).pending:
+        batch, arriving = arriving[:400], arriving[400:]
+        if batch:
+            await backend.append(batch)
+        claimed = await claim(backend, limit=1000, default_room=1000)
+        assert len({d.event.key.partition("/")[0] for d in claimed}) == len(claimed)  # one at a time for each key
+        for delivery in claimed:
+            key, _, place = delivery.event.key.partition("/")
+            assert place >= state.get(key, "")  # never back
+            state[key] = place
+            seen[key, place] += 1
+        await backend.settle([settlement(d, Delivered()) for d in claimed])
+    assert state == {key: f"s{last}" for key, last in wanted.items()}
+    s = await backend.stats()
+    assert s.accepted == len(shuffled) == s.delivered + s.cancelled
+    assert s.delivered == sum(seen.values())

@@ -189,10 +189,10 @@ class Deliveries(RuleBasedStateMachine):
         }  # fmt: skip
         self.run(self.backend.settle([self.settlement(delivery, steps[wanted])]))
         known = self.known[delivery.id]
-        if wanted == "pause":
-            self.paused.add(delivery.target)
         if known.state != "pending" or known.claimed_until is None or known.attempt != delivery.attempt:
             return
+        if wanted == "pause":
+            self.paused.add(delivery.target)
         known.claimed_until = None
         known.due_at = self.now + 30 if wanted == "retry" else self.now
         known.state = {"delivered": "delivered", "dead": "dead"}.get(wanted, "pending")  # type: ignore[assignment]

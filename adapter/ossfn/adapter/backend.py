@@ -191,6 +191,28 @@ class History(Protocol):
         """
         ...
 
+    async def redeliverable(self, query: Query) -> int:
+        """How many dead letters match and were not sent again: what `redeliver` would make without its limit."""
+        ...
+
+    async def replay(
+        self, query: Query, *, target: str, rule: str, limit: int, after: int = 0
+    ) -> tuple[int, int | None]:
+        """Make a new delivery to `target`, under this rule's name, of each kept event that matches, oldest first.
+
+        Of a query only bucket, prefix, event id and times count. How many were made, and `after` for the next call
+        (None when there is no more).
+        """
+        ...
+
+    async def replayable(self, query: Query) -> int:
+        """How many kept events match."""
+        ...
+
+    async def purge(self, query: Query, *, limit: int) -> int:
+        """Give dead letters up for good: they count as cancelled and are cleaned up with their event; how many were."""
+        ...
+
     async def cancel(self, query: Query, *, limit: int) -> int:
         """End pending deliveries that match, unless they are being tried at this moment; how many were."""
         ...

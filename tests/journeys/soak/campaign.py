@@ -85,7 +85,7 @@ def _set_up(service: Service, folder: Path, notes: Path, receiver: Receiver) -> 
 
 def _one_life(service: Service, findings: Findings, dice: random.Random, power_cuts: bool) -> None:
     """Let it live for a moment, kill it at another, start it again."""
-    if dice.random() < 0.25:  # while it starts: migration, taking back what was claimed, first clean-up
+    if dice.random() < 0.4:  # while it starts: migration, taking back what was claimed, first clean-up
         time.sleep(dice.uniform(0.3, 1.8))
         findings.during_start += 1
     else:

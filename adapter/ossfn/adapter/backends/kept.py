@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ossfn.adapter.backend import DeliveryRecord, Query
+from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query
 from ossfn.adapter.delivery import Attempt, Order
 
 STALE = "stale: a newer event of this key was delivered before"
@@ -60,4 +60,15 @@ def matches(query: Query, r: DeliveryRecord) -> bool:
         and query.reason.lower() in r.reason.lower()
         and (query.since is None or r.accepted_at >= query.since)
         and (query.until is None or r.accepted_at < query.until)
+    )
+
+
+def wants(query: Query, event: EventRecord) -> bool:
+    """Whether a query finds this event; only what it says of events counts."""
+    return (
+        query.bucket in ("", event.event.bucket)
+        and event.event.key.startswith(query.prefix)
+        and query.event_id in ("", event.id)
+        and (query.since is None or event.received_at >= query.since)
+        and (query.until is None or event.received_at < query.until)
     )

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from ossfn.adapter.backend import BackendUnavailable, Query
+from ossfn.adapter.backend import BackendUnavailable
+from ossfn.adapter.backends import sql_changes as changes
 from ossfn.adapter.backends import sql_history as history
 from ossfn.adapter.backends.fresh import Fresh
 from ossfn.adapter.backends.migrations import upgrade
@@ -79,7 +80,7 @@ class SqliteBackend(SqliteHistory):
             )
             self._writer = Writer(self._group)
             undo.pop_all()
-        await self._call(history.touch)  # and learn how many wait
+        await self._call(lambda c, _: changes.touch(c))  # and learn how many wait
 
     def _begin(self) -> None:
         with self._engine.connect().execution_options(**WRITES) as connection, connection.begin():
@@ -215,27 +216,15 @@ class SqliteBackend(SqliteHistory):
     async def _take_back(self, target: str) -> None:
         await self.release(self._fresh.drop(target))
 
-    async def redeliver(self, query: Query, *, limit: int) -> int:
-        """See `History.redeliver`."""
-        made = await self._call(lambda c: history.redeliver(c, query, limit, self._clock()))
-        self._due(0.0)
-        return made
-
-    async def cancel(self, query: Query, *, limit: int) -> int:
-        """See `History.cancel`."""
-        ended = await self._call(lambda c: history.cancel(c, query, limit, self._clock()))
-        self._due(0.0)
-        return ended
-
     async def pause(self, target: str, reason: str) -> None:
         """See `History.pause`."""
-        await self._call(lambda c: history.pause(c, target, reason, self._clock()))
+        await self._call(lambda c, now: changes.pause(c, target, reason, now))
         self._paused.add(target)
         await self._take_back(target)
 
     async def resume(self, target: str) -> None:
         """See `History.resume`."""
-        await self._call(lambda c: history.resume(c, target))
+        await self._call(lambda c, _: changes.resume(c, target))
         self._paused.discard(target)
         self._circuits.pop(target, None)
         self._due(0.0)
@@ -250,7 +239,7 @@ class SqliteBackend(SqliteHistory):
 
     async def set_circuit(self, target: str, circuit: Circuit | None) -> None:
         """See `DeliveryQueue.set_circuit`."""
-        await self._call(lambda c: history.set_circuit(c, target, circuit))
+        await self._call(lambda c, _: changes.set_circuit(c, target, circuit))
         if circuit:
             self._circuits[target] = circuit
             await self._take_back(target)
@@ -258,7 +247,7 @@ class SqliteBackend(SqliteHistory):
             self._circuits.pop(target, None)
             self._due(0.0)
 
-    async def _call(self, function: Callable[[Connection], T]) -> T:
+    async def _call(self, function: Callable[[Connection, float], T]) -> T:
         result: T = await self._done(Call, self._writer.submit(Call(function, self._clock())))
         return result
 
@@ -282,7 +271,7 @@ class SqliteBackend(SqliteHistory):
         while self._faults:
             await asyncio.sleep(1.0)
             with contextlib.suppress(BackendUnavailable):
-                await self._call(history.touch)
+                await self._call(lambda c, _: changes.touch(c))
                 self._faults.pop(Append, None)
                 self._faults.pop(Release, None)
         self._mender = None

@@ -64,8 +64,8 @@ class SqliteGroup:
                 case Release():
                     release(outbox.connection, piece)
                     outbox.touched.receipts |= {d.receipt for d in piece.deliveries if d.ordered}
-                case Call(function):
-                    results[i] = function(connection)
+                case Call(function, now):
+                    results[i] = function(connection, now)
                     outbox.forget()  # it may have made deliveries of its own, with numbers that were next here
         _follow_order(connection, outbox, max(piece.now for piece in work))
         self.pending = _pending(outbox.connection)

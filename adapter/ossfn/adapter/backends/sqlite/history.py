@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from ossfn.adapter.backend import DeliveryRecord, EventRecord, Query, Stats, TargetState
+from ossfn.adapter.backends import sql_changes as changes
 from ossfn.adapter.backends import sql_history as history
 from ossfn.adapter.backends.sqlite.file import unavailable
 from ossfn.adapter.delivery import Attempt
@@ -23,8 +24,12 @@ class SqliteHistory(ABC):
     _engine: Engine
 
     @abstractmethod
-    async def _call(self, function: Callable[[Connection], T]) -> T:
-        """Run this in a transaction of the writer."""
+    async def _call(self, function: Callable[[Connection, float], T]) -> T:
+        """Run this in a transaction of the writer, with the time."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """See `DeliveryQueue.wake`."""
 
     async def _read(self, function: Callable[[Connection], T]) -> T:
         try:
@@ -72,6 +77,38 @@ class SqliteHistory(ABC):
         """See `History.paused_targets`."""
         return await self._read(history.paused_targets)
 
+    async def redeliverable(self, query: Query) -> int:
+        """See `History.redeliverable`."""
+        return await self._read(lambda c: history.redeliverable(c, query))
+
+    async def replayable(self, query: Query) -> int:
+        """See `History.replayable`."""
+        return await self._read(lambda c: history.replayable(c, query))
+
+    async def redeliver(self, query: Query, *, limit: int) -> int:
+        """See `History.redeliver`."""
+        made = await self._call(lambda c, now: changes.redeliver(c, query, limit, now))
+        self.wake()
+        return made
+
+    async def replay(
+        self, query: Query, *, target: str, rule: str, limit: int, after: int = 0
+    ) -> tuple[int, int | None]:
+        """See `History.replay`."""
+        made = await self._call(lambda c, now: changes.replay(c, query, target, rule, after, limit, now))
+        self.wake()
+        return made
+
+    async def purge(self, query: Query, *, limit: int) -> int:
+        """See `History.purge`."""
+        return await self._call(lambda c, now: changes.purge(c, query, limit, now))
+
+    async def cancel(self, query: Query, *, limit: int) -> int:
+        """See `History.cancel`."""
+        ended = await self._call(lambda c, now: changes.cancel(c, query, limit, now))
+        self.wake()
+        return ended
+
     async def clean_up(self, *, delivered_before: float, limit: int) -> int:
         """See `Backend.clean_up`."""
-        return await self._call(lambda c: history.clean_up(c, delivered_before, limit))
+        return await self._call(lambda c, _: changes.clean_up(c, delivered_before, limit))

@@ -30,7 +30,7 @@ class Settle:
 class Call:
     """Anything else that writes."""
 
-    function: Callable[[Connection], Any]
+    function: Callable[[Connection, float], Any]
     now: float
 
 
