@@ -33,8 +33,10 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adapter]:
     folder = tmp_path_factory.mktemp("author")
-    with running([*OSSFN, "up", "--data", str(folder / "data"), "--port", "0", "--s3-port", "0"], folder / "output"):
-        ready = json.loads(wait_for(folder / "output", r'(\{"ready".*\})\n'))
+    with running(
+        [*OSSFN, "up", "--data", str(folder / "data"), "--port", "0", "--s3-port", "0"], folder / "output"
+    ) as up:
+        ready = json.loads(wait_for(up, folder / "output", r'(\{"ready".*\})\n'))
         yield Adapter(ready["url"], "")
 
 
@@ -84,11 +86,11 @@ def test_the_log_is_followed(adapter: Adapter, tmp_path: Path) -> None:
     )
     adapter.ossfn("functions", "deploy", str(tmp_path), "--name", "talker")
     command = [*OSSFN, "--server", adapter.url, "functions", "logs", "talker", "-f"]
-    with running(command, tmp_path / "log"):
-        wait_for(tmp_path / "log", "(is ready)")
+    with running(command, tmp_path / "log") as log:
+        wait_for(log, tmp_path / "log", "(is ready)")
         for count in (1, 2):
             adapter.ossfn("functions", "invoke", "talker", "--event", "put")
-            wait_for(tmp_path / "log", r"(?s)(hello)" + r".*hello" * (2 * count - 1))
+            wait_for(log, tmp_path / "log", r"(?s)(hello)" + r".*hello" * (2 * count - 1))
         time.sleep(2 * FOLLOW_SECONDS)
     assert (tmp_path / "log").read_text().count("hello") == 4
 

@@ -63,8 +63,8 @@ class Reader:
 
     def start(self, command: list[str]) -> None:
         output = self.folder / f"output-{len(self.started)}"
-        self.stack.enter_context(running(command, output, cwd=self.folder, env=self.env))
-        wait_for(output, r'(serves on|"ready")')
+        process = self.stack.enter_context(running(command, output, cwd=self.folder, env=self.env))
+        wait_for(process, output, r'(serves on|"ready")')
         self.started.append(output)
 
     def expect(self, shown: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ossfn.functions.config import function_config
 from ossfn.functions.errors import FunctionRefused
-from ossfn.functions.jd_template import RUNTIME_MB, is_template, read_template
+from ossfn.functions.jd_template import is_template, read_template
 
 TEMPLATE = """
 ROSTemplateFormatVersion: "2019-12-25"
@@ -32,7 +32,7 @@ def test_it_says_how_the_function_is_run() -> None:
     declared = read_template(TEMPLATE)
     assert (declared.name, declared.code_uri, declared.env) == ("test-function", "./code", {"COLOUR": "red"})
     config = function_config(None, {**declared.options, "env": declared.env})
-    assert (config.entry_point, config.timeout_seconds, config.memory_mb) == ("index.handler", 300, 128 + RUNTIME_MB)
+    assert (config.entry_point, config.timeout_seconds, config.memory_mb) == ("index.handler", 300, 128)
 
 
 def test_the_only_function_may_be_called_otherwise() -> None:

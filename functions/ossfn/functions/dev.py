@@ -75,17 +75,19 @@ class Workshop:
         self._tried += 1
         began = time()
         try:
-            process = await HostProcess.start(await self._plan(), self._listener, Terminal(), self._sockets)
-        except DeployRefused as refused:
-            # What it wrote stands on the terminal already; an installer's words do not.
-            self._say("\n".join([f"✗ {refused.reason}", *(refused.tail if "install" in refused.reason else ())]))
-        except (FunctionRefused, OSError) as refused:
+            plan = await self._plan()
+        except (FunctionRefused, DeployRefused, OSError) as refused:
             self._say(f"✗ {refused}")
-        else:
-            host, port = self._listener.getsockname()[:2]
-            self._say(f"✓ {self._name} serves on http://{host}:{port}/ ({time() - began:.1f} s)")
-            return process
-        return None
+            return None
+        try:
+            process = await HostProcess.start(plan, self._listener, Terminal(), self._sockets)
+        except (DeployRefused, OSError) as refused:
+            # What it wrote stands on the terminal already.
+            self._say(f"✗ {refused.reason if isinstance(refused, DeployRefused) else refused}")
+            return None
+        host, port = self._listener.getsockname()[:2]
+        self._say(f"✓ {self._name} serves on http://{host}:{port}/ ({time() - began:.1f} s)")
+        return process
 
     async def _plan(self) -> Launch:
         bundle = await asyncio.to_thread(lambda: read_bundle(pack(self._folder)))

@@ -13,9 +13,6 @@ from ossfn.functions.errors import Fault, FunctionRefused
 
 TEMPLATE_FILE = "template.yaml"
 
-# JD caps what the handler needs beyond the memory of the runtime; our cap holds for both. Ours takes about 25 MiB.
-RUNTIME_MB = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Declared:

@@ -124,8 +124,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             output = tmp_path_factory.mktemp("serve") / "output"
             given = [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
             command = [*_OSSFN, "functions", "dev", str(folder), "--port", "0", *given]
-            stack.enter_context(running(command, output))
-            return Served(wait_for(output, r"✓ \S+ serves on (\S+)"), output)
+            process = stack.enter_context(running(command, output))
+            return Served(wait_for(process, output, r"✓ \S+ serves on (\S+)"), output)
 
         yield start
 
@@ -146,8 +146,8 @@ class Served:
 def adapter(tmp_path: Path) -> Iterator[Adapter]:
     """A whole ossfn on free ports, with all its data in a temporary folder."""
     data, output = tmp_path / "ossfn-data", tmp_path / "ossfn-output"
-    with running([*_OSSFN, "up", "--data", str(data), "--port", "0", "--s3-port", "0"], output):
-        ready = json.loads(wait_for(output, r'(\{"ready".*\})\n'))
+    with running([*_OSSFN, "up", "--data", str(data), "--port", "0", "--s3-port", "0"], output) as process:
+        ready = json.loads(wait_for(process, output, r'(\{"ready".*\})\n'))
         yield Adapter(f"http://127.0.0.1:{ready['port']}", f"http://127.0.0.1:{ready['s3_port']}")
 
 
@@ -194,7 +194,7 @@ class Adapter:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], output: Path, **how: Any) -> Iterator[None]:
+def running(command: Sequence[str], output: Path, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process that writes into a file, and ends with the block; `how` is for subprocess.Popen."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("OSSFN_")} | how.pop("env", {})
     with output.open("wb") as file:
@@ -202,23 +202,23 @@ def running(command: Sequence[str], output: Path, **how: Any) -> Iterator[None]:
             command, stdout=file, stderr=subprocess.STDOUT, env={**env, "PYTHONIOENCODING": "utf-8"}, **how
         )
         try:
-            yield
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
-def wait_for(output: Path, pattern: str) -> str:
-    """The first group of the pattern, once it is in the file."""
+def wait_for(process: subprocess.Popen[bytes], output: Path, pattern: str) -> str:
+    """The first group of the pattern, once the process has written it."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while True:
+        at_its_end = process.poll() is not None or time.monotonic() > deadline
         text = output.read_text("utf-8", "replace")
         if found := re.search(pattern, text):
             return found[1]
-        if "✗" in text or text.startswith(("ossfn:", "Usage:")):
-            break
+        if at_its_end or "✗" in text:
+            raise AssertionError(f"it does not start:\n{text}")
         time.sleep(0.05)
-    raise AssertionError(f"it does not start:\n{output.read_text('utf-8', 'replace')}")
 
 
 def _kind(event: Mapping[str, Any]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The command that serves a version."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from ossfn.functions.hosting.launch import launch
+from ossfn.functions.hosting.launch import JD_RUNTIME, JD_RUNTIME_MB, launch
 from ossfn.functions.model import Version
 
 VERSION = Version(
@@ -34,7 +35,15 @@ def test_sync_handlers_get_one_thread_in_each_of_their_processes() -> None:
 
 
 def test_async_handlers_get_one_process() -> None:
-    version = Version(**{name: getattr(VERSION, name) for name in VERSION.__slots__} | {"asgi": True})
-    made = launch("f", version, **PLACES, environ={})
+    made = launch("f", replace(VERSION, asgi=True), **PLACES, environ={})
     assert "--asgi" in made.command
     assert made.env["WORKERS"] == "1"
+
+
+def test_jd_functions_get_their_runtime_and_its_memory_on_top() -> None:
+    made = launch("f", replace(VERSION, source="index.py", entry_point="index.handler"), **PLACES, environ={})
+    assert made.command[4:8] == ("--target", "jd_function", "--source", str(JD_RUNTIME))
+    assert (made.env["OSSFN_JD_HANDLER"], made.env["OSSFN_JD_MEMORY"]) == ("index.handler", "128")
+    assert made.memory_bytes == (128 + JD_RUNTIME_MB) << 20
+    uncapped = launch("f", replace(VERSION, entry_point="index.handler", memory_mb=None), **PLACES, environ={})
+    assert uncapped.memory_bytes == 0
