@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -246,3 +248,20 @@ async def test_tls_with_a_server_that_speaks_none_is_a_connect_error(serve: Serv
     server = await serve(talk)
     with pytest.raises(httpx.ConnectError):
         await connector().connect(Origin("https", "127.0.0.1", server.port, guarded=False), 2)
+
+
+async def test_names_whose_server_is_silent_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, silent = socket.getaddrinfo, threading.Event()
+
+    def getaddrinfo(host: str, *rest: Any, **more: Any) -> Any:
+        if host.endswith(".silent"):
+            silent.wait(10)
+        return real("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    waiting = [asyncio.ensure_future(resolve(f"n{n}.silent", 80)) for n in range(40)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(2):
+        assert await resolve("quick.example", 80) == ["127.0.0.1"]
+    silent.set()
+    assert await asyncio.gather(*waiting) == [["127.0.0.1"]] * 40

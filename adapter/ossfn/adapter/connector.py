@@ -1,18 +1,23 @@
 """Opens connections to where a URL points, and refuses callbacks that would reach into the operator's own network."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
 from ossfn.adapter.addresses import Network, refusal
 from ossfn.adapter.connection import Connection, Keep
+
+_LOOK_UPS = 256
+"""Names looked up at once, a thread each; only names whose server is silent take longer than a moment."""
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The IP addresses of a host name, best first; raises OSError."""
@@ -55,8 +60,31 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     try:
         return [str(ip_address(host))]
     except ValueError:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await _looked_up(host, port)
     return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+async def _looked_up(host: str, port: int) -> list[tuple[Any, ...]]:
+    """`getaddrinfo` on a thread of its own.
+
+    The loop's threads are few, and a name server that does not answer holds one for half a minute; a daemon thread
+    holds up neither the other names nor the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
+
+    def answer(give: Callable[[Any], None], value: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if found.done() else give(value))
+
+    def look_up() -> None:
+        try:
+            answer(found.set_result, socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer(found.set_exception, error)
+
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+    return await found
 
 
 @asynccontextmanager
@@ -78,6 +106,7 @@ class Connector:
         self._resolver = resolver
         self._keep = keep
         self._lookups: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+        self._resolving = asyncio.Semaphore(_LOOK_UPS)
 
     async def connect(self, origin: Origin, seconds: float) -> Connection:
         """A new connection. Raises AddressRefused, httpx.ConnectError or, after `seconds`, httpx.ConnectTimeout."""
@@ -126,11 +155,15 @@ class Connector:
         )
         return connection
 
+    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+        async with self._resolving:
+            return await self._resolver(host, port)
+
     async def _look_up(self, origin: Origin) -> Sequence[str]:
-        """One look-up at a time for a name: a dead DNS zone holds one of the resolver's few threads, not all."""
+        """One look-up at a time for a name, and a bounded number at once."""
         key = (origin.host, origin.port)
         if (lookup := self._lookups.get(key)) is None:
-            lookup = self._lookups[key] = asyncio.ensure_future(self._resolver(*key))
+            lookup = self._lookups[key] = asyncio.ensure_future(self._resolve(*key))
             lookup.add_done_callback(lambda _: self._lookups.pop(key))
         try:
             addresses = await asyncio.shield(lookup)
