@@ -1,197 +1,21 @@
 """Every knob of the service with its default and a sentence; read once: command line, `OSSFN_*`, `ossfn.toml`."""
 
 import re
-import ssl
-from dataclasses import fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-import httpx
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FilePath,
-    SecretStr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from ossfn.adapter.dialects import DIALECTS
-from ossfn.adapter.retry import PRESETS, RetryPolicy
-from ossfn.adapter.signing import check_secret
+from ossfn.adapter.settings.callbacks import CallbackSettings
+from ossfn.adapter.settings.sources import SourceSettings
+from ossfn.adapter.settings.targets import TargetSettings, known_preset
+from ossfn.adapter.settings.values import is_url
 from ossfn.trigger_registry.limits import Limits
 from ossfn.trigger_registry.rules import Verification
 
-
-def _checked(secret: SecretStr) -> SecretStr:
-    check_secret(secret.get_secret_value())
-    return secret
-
-
-def _is_url(url: str) -> str:
-    try:
-        httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no URL: {error}") from error
-    return url
-
-
-WebhookSecret = Annotated[SecretStr, AfterValidator(_checked)]
-Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+$"), AfterValidator(_is_url)]
-TopicArn = Annotated[
-    str, StringConstraints(pattern=r"^arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
-]
-
-
-class StandardWebhooksAuth(BaseModel):
-    """Signed by Standard Webhooks, as another ossfn does."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["standard-webhooks"]
-    secrets: tuple[WebhookSecret, ...] = Field(min_length=1, description="Secrets (`whsec_…`); any of them will do.")
-
-
-class JdAuth(BaseModel):
-    """Signed by JD Cloud's notification service."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["jd"]
-    certificate_origins: tuple[Origin, ...] = Field(
-        min_length=1, description="Where its certificates may come from: `https://host`, `http://host` if you must."
-    )
-    window_seconds: float = Field(900.0, gt=0, description="How far its Date may be from our clock.")
-
-
-class SnsAuth(BaseModel):
-    """Signed by Amazon SNS; a subscription of one of the topics is confirmed by itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["sns"]
-    topics: tuple[TopicArn, ...] = Field(min_length=1, description="ARNs of the topics that are expected.")
-    origins: tuple[Origin, ...] = Field(
-        (), description="Where certificates and SubscribeURLs may lead beside Amazon: the address of an emulator."
-    )
-    window_seconds: float = Field(3900.0, gt=0, description="Age of the oldest message taken; SNS retries for an hour.")
-
-
-IngestAuth = StandardWebhooksAuth | JdAuth | SnsAuth
-
-
-class SourceSettings(BaseModel):
-    """One sender of notifications, `[sources.NAME]`, posting to `/ingest/NAME`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dialect: str = Field("auto", description="Notification format: one of the documented dialects, or `auto`.")
-    region: str = Field("", description="Region of its buckets, for stores that name none in their records.")
-    token: SecretStr | None = Field(
-        None, min_length=1, description="What it must send as bearer token, or as password of basic authentication."
-    )
-    auth: IngestAuth | None = Field(
-        None, discriminator="kind", description="How it must sign: `standard-webhooks`, `jd` or `sns`."
-    )
-
-    @field_validator("dialect")
-    @classmethod
-    def _known(cls, dialect: str) -> str:
-        if dialect not in DIALECTS:
-            raise ValueError(f"unknown dialect {dialect!r}: use one of {', '.join(DIALECTS)}")
-        return dialect
-
-
 _CALLBACK_PATTERN = re.compile(r"\*|https?://[^/*?#@\s]+/[^*#\s]*\*?")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[!-~]([ \t!-~]*[!-~])?")
-_OUR_HEADERS = re.compile(
-    r"host|user-agent|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|date"
-    r"|webhook-.*|ossfn-.*|ce-.*|x-jdcloud-.*",
-    re.IGNORECASE,
-)
-
-
-class CallbackSettings(BaseModel):
-    """How callbacks are called whose URL matches, `[callbacks."https://hooks.example.com/*"]`; `*` matches all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    secrets: tuple[WebhookSecret, ...] = Field(
-        (), max_length=8, description="Standard Webhooks secrets (`whsec_…`); every one signs, so that they can rotate."
-    )
-    headers: dict[str, SecretStr] = Field({}, description="Headers to send with each delivery.")
-    ca_file: FilePath | None = Field(None, description="Authorities (PEM) to trust in place of the public ones.")
-    client_certificate: FilePath | None = Field(None, description="Certificate (PEM) to show, its chain after it.")
-    client_key: FilePath | None = Field(None, description="Its key (PEM, not encrypted); none: in the same file.")
-    connect_seconds: float = Field(10.0, gt=0, le=600, description="Time to find the host, connect and agree on TLS.")
-    read_seconds: float | None = Field(None, gt=0, le=600, description="Longest silence of the receiver.")
-    timeout_seconds: float | None = Field(
-        None, gt=0, le=600, description="Time for one try; none: `callback_timeout_seconds`."
-    )
-
-    @field_validator("headers")
-    @classmethod
-    def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value.get_secret_value()):
-                raise ValueError(f"{name!r} is no HTTP header: its name takes letters, digits and -, its value ASCII")
-            if _OUR_HEADERS.fullmatch(name):
-                raise ValueError(f"{name} is set by ossfn itself; choose another name")
-        return headers
-
-    @model_validator(mode="after")
-    def _certificates_load(self) -> Self:
-        try:
-            self.tls()
-        except OSError as error:  # ssl.SSLError is one
-            raise ValueError(f"ca_file, client_certificate or client_key cannot be used: {error}") from error
-        return self
-
-    def tls(self) -> ssl.SSLContext | None:
-        """A context with these certificates, None when there are none; raises OSError."""
-        if self.ca_file is None and self.client_certificate is None:
-            return None
-        context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else httpx.create_ssl_context()
-        if self.client_certificate:
-            # With an empty password OpenSSL says that it is wrong; without one it asks for it at the terminal.
-            context.load_cert_chain(self.client_certificate, self.client_key, password="")
-        return context
-
-
-class TargetSettings(BaseModel):
-    """How a target is treated, `[targets."function:thumbs"]` or `[targets."callback:https://hooks.example.com/*"]`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    retry: str | RetryPolicy | None = Field(
-        None, description="Retry policy: one of the presets, or a table of numbers; none: `retry`."
-    )
-    concurrency: int | None = Field(None, gt=0, le=1024, description="Tries at a time.")
-    per_second: float | None = Field(None, gt=0, description="Tries a second at most.")
-
-    @field_validator("retry", mode="before")
-    @classmethod
-    def _known_policy(cls, retry: object) -> object:
-        if isinstance(retry, dict) and (unknown := sorted({*retry} - {field.name for field in fields(RetryPolicy)})):
-            raise ValueError(f"unknown: {', '.join(unknown)}")
-        return _known_preset(retry) if isinstance(retry, str) else retry
-
-    @property
-    def retry_policy(self) -> RetryPolicy | None:
-        """The policy itself."""
-        return PRESETS[self.retry] if isinstance(self.retry, str) else self.retry
-
-
-def _known_preset(name: str) -> str:
-    if name not in PRESETS:
-        raise ValueError(f"unknown retry policy {name!r}: use one of {', '.join(PRESETS)}")
-    return name
 
 
 class ApiTokenSettings(BaseModel):
@@ -241,6 +65,11 @@ class Settings(BaseSettings):
         30.0, gt=0, description="Time for a client to send its request; 16 KiB of body give it a second more."
     )
     max_connections: int = Field(500, gt=0, description="Connections taken at a time, on each port.")
+    max_connections_per_client: int = Field(
+        125,
+        gt=0,
+        description="Of these, from one address of another machine; behind a proxy, as many as it has.",
+    )
     cloudevents: Literal["safe", "strict"] = Field(
         "safe",
         description="`safe`: ids unique per record, subject decoded; `strict`: the CNCF table to the letter.",
@@ -301,7 +130,7 @@ class Settings(BaseSettings):
     @field_validator("retry")
     @classmethod
     def _known_policy(cls, name: str) -> str:
-        return _known_preset(name)
+        return known_preset(name)
 
     @field_validator("callbacks")
     @classmethod
@@ -309,7 +138,7 @@ class Settings(BaseSettings):
         for pattern in callbacks:
             if not _CALLBACK_PATTERN.fullmatch(pattern):
                 raise ValueError(f'{pattern!r}: name callbacks as "https://hooks.example.com/path/*", or "*" for all')
-            _is_url(pattern.removesuffix("*"))
+            is_url(pattern.removesuffix("*"))
         return callbacks
 
     @model_validator(mode="after")
