@@ -76,7 +76,6 @@ def _declared(name: str, properties: dict[str, Any], place: str) -> Declared:
         given = _Properties.model_validate(properties)
     except ValidationError as error:
         raise _refused_all(error, place) from None
-    memory = given.MemorySize + RUNTIME_MB
     options: dict[str, str | int] = {
         "entry_point": given.Handler,
         "timeout_seconds": given.Timeout,
