@@ -412,6 +412,18 @@ async def test_wait_returns_when_something_arrives(backend: Backend) -> None:
     await asyncio.wait_for(waiting, 5)
 
 
+async def test_clean_up_reaches_behind_many_dead_letters(engine: Engine, backend: Backend) -> None:
+    entries = [an_entry("function:a", key="dead") for _ in range(2500)] + [an_entry("function:a", key="ok")]
+    await backend.append(entries)
+    while claimed := await claim(backend, 1024):
+        step: dict[str, NextStep] = {"dead": DeadLetter("HTTP 404"), "ok": Delivered()}
+        await backend.settle([settlement(d, step[d.event.key], "HTTP 404") for d in claimed])
+    engine.clock.now += 100
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=100) == 1
+    assert await backend.clean_up(delivered_before=engine.clock.now - 1, limit=100) == 0
+    assert await balance(backend) == {"delivered": 1, "dead": 2500, "pending": 0, "cancelled": 0}
+
+
 async def test_the_balance_holds_after_a_clean_up(engine: Engine, backend: Backend) -> None:
     await backend.append([an_entry("function:a", "function:b", "function:c")])
     one, two, _ = await claim(backend)

@@ -5,6 +5,7 @@ Every function runs inside a transaction of its caller and takes its time as an 
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from sqlalchemy import Connection, text
 
@@ -12,6 +13,9 @@ from ossfn.adapter.backend import Query
 from ossfn.adapter.backends.sql_history import FROM, and_, where_of, where_of_events
 from ossfn.adapter.backends.sql_order import HELD, follow, forget, keys_of
 from ossfn.adapter.delivery import Circuit
+
+_LOOKED_AT = 1000
+"""Events that one step of the clean-up looks at: a few milliseconds on the thread that also takes new ones."""
 
 
 def count(connection: Connection, **amounts: int) -> None:
@@ -139,15 +143,26 @@ def set_circuit(connection: Connection, target: str, circuit: Circuit | None) ->
     )
 
 
-def clean_up(connection: Connection, delivered_before: float, limit: int) -> int:
-    """Forget up to `limit` of the oldest events of which nothing is pending, dead or lately settled."""
+def clean_up(connection: Connection, before: float, limit: int, after: int) -> tuple[int, int | None]:
+    """Look at some of the events that follow number `after`, and forget up to `limit` that ended well before a time.
+
+    How many were forgotten, and where to look on (None: what follows is too young).
+    """
+    looked_at = connection.execute(
+        text("SELECT seq, received_at FROM events WHERE seq > :after ORDER BY seq LIMIT :some"),
+        {"after": after, "some": _LOOKED_AT},
+    ).all()
+    old = [row.seq for row in takewhile(lambda row: row.received_at < before, looked_at)]
+    if not old:
+        forget(connection, before, limit)
+        return 0, None
     rows = connection.execute(
         text(
-            "SELECT e.seq FROM events e WHERE e.received_at < :before AND NOT EXISTS (SELECT 1 FROM deliveries d"
+            "SELECT e.seq FROM events e WHERE e.seq BETWEEN :first AND :last AND NOT EXISTS (SELECT 1 FROM deliveries d"
             " WHERE d.event_seq = e.seq AND (d.state IN ('pending', 'dead') OR d.settled_at >= :before))"
             " ORDER BY e.seq LIMIT :limit"
         ),
-        {"before": delivered_before, "limit": limit},
+        {"first": old[0], "last": old[-1], "before": before, "limit": limit},
     ).scalars()
     seqs = [{"seq": seq} for seq in rows]
     if seqs:
@@ -158,5 +173,4 @@ def clean_up(connection: Connection, delivered_before: float, limit: int) -> int
             gone = text(f"DELETE FROM deliveries WHERE event_seq = :seq AND state = '{state}'")
             count(connection, **{f"past_{state}": connection.execute(gone, seqs).rowcount})
         connection.execute(text("DELETE FROM events WHERE seq = :seq"), seqs)
-    forget(connection, delivered_before, limit)
-    return len(seqs)
+    return len(seqs), (seqs[-1]["seq"] if len(seqs) == limit else old[-1])

@@ -22,6 +22,8 @@ class SqliteHistory(ABC):
 
     _path: Path
     _engine: Engine
+    _looked_to = 0
+    """The number of the last event that the clean-up has looked at."""
 
     @abstractmethod
     async def _call(self, function: Callable[[Connection, float], T]) -> T:
@@ -111,4 +113,10 @@ class SqliteHistory(ABC):
 
     async def clean_up(self, *, delivered_before: float, limit: int) -> int:
         """See `Backend.clean_up`."""
-        return await self._call(lambda c, _: changes.clean_up(c, delivered_before, limit))
+        while True:  # some at a time, so that ingest never waits behind a long look
+            forgotten, more = await self._call(
+                lambda c, _: changes.clean_up(c, delivered_before, limit, self._looked_to)
+            )
+            self._looked_to = more or 0
+            if forgotten or more is None:
+                return forgotten
