@@ -79,7 +79,7 @@ def _declared(name: str, properties: dict[str, Any], place: str) -> Declared:
     options: dict[str, str | int] = {
         "entry_point": given.Handler,
         "timeout_seconds": given.Timeout,
-        "memory_mb": memory,
+        "memory_mb": given.MemorySize,
     }
     return Declared(name, given.CodeUri, options, given.Env or {})
 
