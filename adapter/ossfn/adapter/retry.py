@@ -25,11 +25,15 @@ class RetryPolicy:
     delays: tuple[float, ...] = ()
     """A fixed schedule in place of the exponential one; after its end the delivery is a dead letter."""
     first_delay: float = 1.0
+    """After the first try."""
     factor: float = 2.0
+    """Each delay is so many times the one before."""
     max_delay: float = 600.0
+    """No delay is longer than this."""
     max_age: float = 24 * 3600.0
     """A delivery older than this at its next try is a dead letter."""
     max_attempts: int | None = None
+    """After so many tries it is a dead letter; None: `max_age` alone counts."""
     jitter: float = 0.2
     """The delay is spread over ±20 %, so that many failures do not come back in one wave."""
     max_retry_after: float = 3600.0

@@ -13,7 +13,7 @@ class StandardWebhooksAuth(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["standard-webhooks"]
+    kind: Literal["standard-webhooks"] = Field(description="Chooses this way of signing.")
     secrets: tuple[WebhookSecret, ...] = Field(min_length=1, description="Secrets (`whsec_…`); any of them will do.")
 
 
@@ -22,7 +22,7 @@ class JdAuth(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["jd"]
+    kind: Literal["jd"] = Field(description="Chooses this way of signing.")
     certificate_origins: tuple[Origin, ...] = Field(
         min_length=1, description="Where its certificates may come from: `https://host`, `http://host` if you must."
     )
@@ -34,7 +34,7 @@ class SnsAuth(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["sns"]
+    kind: Literal["sns"] = Field(description="Chooses this way of signing.")
     topics: tuple[TopicArn, ...] = Field(min_length=1, description="ARNs of the topics that are expected.")
     origins: tuple[Origin, ...] = Field(
         (), description="Where certificates and SubscribeURLs may lead beside Amazon: the address of an emulator."
