@@ -17,19 +17,19 @@ _LONGEST_DELAY_SECONDS = 30 * 3600
 def claim(connection: sqlite3.Connection, work: Claim, lease_seconds: float) -> Claimed:
     """Due deliveries, targets in turns; with more targets than places, others come first each time."""
     waiting = _waiting_targets(connection)
-    start = int(work.now * 1000) % max(1, len(waiting))
-    waiting = waiting[start:] + waiting[:start]
-    share = max(1, work.limit // max(1, len(waiting)))
+    next_due = min((due for _, _, due in waiting if due > work.now), default=float("inf"))
+    ready = [(seq, name) for seq, name, due in waiting if due <= work.now]
+    start = int(work.now * 1000) % max(1, len(ready))
+    share = max(1, work.limit // max(1, len(ready)))
     taken: list[Delivery] = []
     damaged: set[int] = set()
-    next_due = float("inf")
     crowded = set()
-    for seq, name in waiting:
+    for seq, name in ready[start:] + ready[:start]:
         room = work.room.get(name, work.default_room)
         got, bad = _claim_of(connection, seq, name, min(room, share, work.limit - len(taken)), work.now, lease_seconds)
         taken += got
         damaged |= bad
-        due = _next_due(connection, seq)
+        due = _next_due(connection, seq) if got or bad else work.now
         if due <= work.now and len(got) >= room:
             crowded.add(name)  # asked again when its deliveries settle
         else:
@@ -38,16 +38,20 @@ def claim(connection: sqlite3.Connection, work: Claim, lease_seconds: float) -> 
     return Claimed(taken, next_due, frozenset(crowded), frozenset(damaged))
 
 
-def _waiting_targets(connection: sqlite3.Connection) -> list[tuple[int, str]]:
-    """Targets with anything pending that are not paused, by hopping through the index, not by reading it."""
+def _waiting_targets(connection: sqlite3.Connection) -> list[tuple[int, str, float]]:
+    """Targets with anything pending that are not paused, and when their first is due.
+
+    By hopping through the index, not by reading it.
+    """
     rows = connection.execute(
         "WITH RECURSIVE hop(seq) AS ("
         " SELECT min(target_seq) FROM deliveries WHERE state = 'pending' UNION ALL"
         " SELECT (SELECT min(target_seq) FROM deliveries WHERE state = 'pending' AND target_seq > hop.seq)"
         " FROM hop WHERE hop.seq IS NOT NULL)"
-        " SELECT t.seq, t.id FROM hop JOIN targets t ON t.seq = hop.seq WHERE t.paused_reason IS NULL"
+        " SELECT t.seq, t.id, (SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND target_seq = t.seq)"
+        " FROM hop JOIN targets t ON t.seq = hop.seq WHERE t.paused_reason IS NULL"
     )
-    return [(int(seq), str(target)) for seq, target in rows]
+    return [(int(seq), str(target), float(due)) for seq, target, due in rows]
 
 
 def _next_due(connection: sqlite3.Connection, target_seq: int) -> float:
