@@ -84,6 +84,11 @@ async def test_pages_from_elsewhere_are_refused(api: Api, subtests: pytest.Subte
         with subtests.test(origin=origin):
             refused = await api.refused("PUT", "/buckets/photos", {}, status=403, origin=origin)
             assert refused.code == "OriginNotAllowed"
+    for site in ("cross-site", "same-site"):
+        refused = await api.refused("GET", "/stats", status=403, sec_fetch_site=site)
+        assert refused.code == "OriginNotAllowed"
+    await api.ask("GET", "/stats", sec_fetch_site="same-origin")
+    await api.ask("GET", "/stats", sec_fetch_site="none")
     assert not api.registry.buckets()
 
 

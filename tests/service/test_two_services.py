@@ -63,5 +63,5 @@ def test_a_secret_that_is_not_shared_is_a_dead_letter_and_counted(sender: Runnin
     assert sender.notify("a.jpg").status_code == 200
     sender.until(lambda: sender.stats()["dead"] == 1)
     assert "403 Forbidden" in sender.deliveries(state="dead")[0]["reason"]
-    refused = 'ossfn_ingest_refused_total{reason="signature",source="stranger"} 1.0'
+    refused = 'ossfn_ingest_refused_total{reason="SignatureDoesNotMatch",source="stranger"} 1.0'
     assert refused in receiver.http.get("/metrics").text

@@ -106,10 +106,10 @@ async def test_a_token_opens_as_bearer_or_as_password(log: MemoryBackend) -> Non
         for headers in ({}, {"Authorization": f"Bearer {TOKEN}!"}):
             for method in ("POST", "GET"):
                 answer = await client.request(method, "/ingest/minio", content=NOTIFICATION, headers=headers)
-                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+                assert (answer.status_code, answer.json()["code"]) == (401, "Unauthorized")
                 assert answer.headers["WWW-Authenticate"] == 'Basic realm="ossfn", Bearer'
                 assert TOKEN not in answer.text
-    assert refused == {("minio", "unauthorized"): 4}
+    assert refused == {("minio", "Unauthorized"): 4}
     assert (await log.stats()).events == 2
 
 
@@ -132,12 +132,46 @@ async def test_everything_else_that_is_not_let_in_is_counted_too(log: MemoryBack
         ):
             assert (await client.request(method, path, content=content)).status_code == status
     assert refused == {
-        ("", "unknown-source"): 2,
-        ("open", "method"): 1,
-        ("open", "not-decodable"): 1,
-        ("open", "too-large"): 1,
+        ("", "NoSuchSource"): 2,
+        ("open", "MethodNotAllowed"): 1,
+        ("open", "NotDecodable"): 1,
+        ("open", "TooLarge"): 1,
     }
     assert (await log.stats()).events == 0
+
+
+async def test_a_refusal_is_a_problem_like_those_of_the_json_api(log: MemoryBackend) -> None:
+    async with door(log, {"open": {"dialect": "aws"}}) as client:
+        answer = await client.post("/ingest/open", json={"Records": [{"eventName": "ObjectCreated:Put", "s3": {}}]})
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (problem["status"], problem["title"], problem["code"]) == (400, "Bad Request", "NotDecodable")
+    (fault,) = problem["faults"]
+    assert (fault["code"], fault["message"], fault["field"]) == ("NotDecodable", problem["detail"], problem["place"])
+    assert fault["field"].startswith("Records[0].s3")
+
+
+async def test_where_anybody_may_post_web_pages_may_not(log: MemoryBackend) -> None:
+    async with door(log, {"open": {}, "known": {"token": TOKEN}}) as client:
+        host = client.base_url.netloc.decode()
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://localhost:1"},
+            {"Origin": "http://evil.example", "Host": "evil.example"},  # DNS rebinding
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ):
+            answer = await client.post("/ingest/open", content=NOTIFICATION, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "OriginNotAllowed"), headers
+        assert (await log.stats()).events == 0
+        for source, headers in (
+            ("open", {"Host": "store.lan"}),
+            ("open", {"Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}),
+            ("known", {"Origin": "https://console.example", "Authorization": f"Bearer {TOKEN}"}),
+        ):
+            answer = await client.post(f"/ingest/{source}", content=NOTIFICATION, headers=headers)
+            assert answer.status_code == 200, headers
 
 
 async def test_what_cannot_be_kept_is_asked_for_again(tmp_path: Path) -> None:
@@ -155,7 +189,7 @@ async def test_what_cannot_be_kept_is_asked_for_again(tmp_path: Path) -> None:
         answer = await client.post("/ingest/open", content=NOTIFICATION)
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-    assert refused == {("open", "unavailable"): 1}
+    assert refused == {("open", "ServiceUnavailable"): 1}
     await full.close()
 
 
@@ -171,8 +205,8 @@ async def test_a_webhook_signed_by_the_package_is_let_in(log: MemoryBackend) -> 
     async with door(log, {"peer": source}, refused) as client:
         assert (await client.post("/ingest/peer", content=NOTIFICATION, headers=headers)).status_code == 200
         answer = await client.post("/ingest/peer", content=NOTIFICATION + b" ", headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (403, "signature")
-    assert refused == {("peer", "signature"): 1}
+        assert (answer.status_code, answer.json()["code"]) == (403, "SignatureDoesNotMatch")
+    assert refused == {("peer", "SignatureDoesNotMatch"): 1}
 
 
 async def test_jd_is_let_in_by_the_certificate_it_points_to(

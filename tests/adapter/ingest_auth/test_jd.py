@@ -103,20 +103,29 @@ async def test_a_content_md5_as_the_rfc_has_it_will_do(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"date": formatdate(NOW - 901, usegmt=True)}, "date"),
-        ({"date": formatdate(NOW + 901, usegmt=True)}, "date"),
-        ({"date": ""}, "date"),
-        ({"date": "yesterday"}, "date"),
-        ({"content_md5": ""}, "body"),
-        ({"content_md5": in_base64(md5(b"other").hexdigest())}, "body"),
-        ({"x_jdcloud_signing_cert_url": ""}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": URL}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64("https://evil.example/x509_public_certificate.pem")}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example.evil.example/")}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example@evil.example/")}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example:8443/")}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64(URL.replace("https", "http"))}, "certificate"),
-        ({"x_jdcloud_signing_cert_url": in_base64("http://x.example:port/")}, "certificate"),
+        ({"date": formatdate(NOW - 901, usegmt=True)}, "DateNotAccepted"),
+        ({"date": formatdate(NOW + 901, usegmt=True)}, "DateNotAccepted"),
+        ({"date": ""}, "DateNotAccepted"),
+        ({"date": "yesterday"}, "DateNotAccepted"),
+        ({"content_md5": ""}, "BodyDoesNotMatch"),
+        ({"content_md5": in_base64(md5(b"other").hexdigest())}, "BodyDoesNotMatch"),
+        ({"x_jdcloud_signing_cert_url": ""}, "CertificateNotTrusted"),
+        ({"x_jdcloud_signing_cert_url": URL}, "CertificateNotTrusted"),
+        (
+            {"x_jdcloud_signing_cert_url": in_base64("https://evil.example/x509_public_certificate.pem")},
+            "CertificateNotTrusted",
+        ),
+        (
+            {"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example.evil.example/")},
+            "CertificateNotTrusted",
+        ),
+        (
+            {"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example@evil.example/")},
+            "CertificateNotTrusted",
+        ),
+        ({"x_jdcloud_signing_cert_url": in_base64("https://certificates.jd.example:8443/")}, "CertificateNotTrusted"),
+        ({"x_jdcloud_signing_cert_url": in_base64(URL.replace("https", "http"))}, "CertificateNotTrusted"),
+        ({"x_jdcloud_signing_cert_url": in_base64("http://x.example:port/")}, "CertificateNotTrusted"),
     ],
 )
 async def test_what_must_not_be_trusted_is_refused_though_it_is_signed(
@@ -143,9 +152,9 @@ async def test_what_was_changed_or_signed_by_another_is_refused(issuer: Issuer, 
         with_headers(good, authorization=issuer.sign(signed_text(good), SHA256())),
     ]
     for posted in wrong:
-        assert await refusal(guard(issuer), posted) == (403, "signature")
-    assert await refusal(guard(issuer), replace(good, body=BODY + b" ")) == (403, "body")
+        assert await refusal(guard(issuer), posted) == (403, "SignatureDoesNotMatch")
+    assert await refusal(guard(issuer), replace(good, body=BODY + b" ")) == (403, "BodyDoesNotMatch")
 
 
 async def test_no_certificate_at_the_moment_is_not_the_senders_fault(issuer: Issuer) -> None:
-    assert await refusal(guard(issuer, pages={}), signed(issuer)) == (503, "certificate-unavailable")
+    assert await refusal(guard(issuer, pages={}), signed(issuer)) == (503, "CertificateUnavailable")

@@ -126,28 +126,37 @@ async def test_a_missing_subject_is_left_out_of_what_is_signed(issuer: Issuer) -
 @pytest.mark.parametrize("timestamp", ["2026-11-18T10:01:39.000Z", "2026-11-18T12:11:41.000Z", "yesterday", ""])
 async def test_an_old_message_is_not_taken_again(issuer: Issuer, timestamp: str) -> None:
     text = NOTIFICATION_TEXT.replace(NOTIFICATION["Timestamp"], timestamp)
-    assert await refusal(guard(issuer), signed(issuer, NOTIFICATION | {"Timestamp": timestamp}, text)) == (403, "date")
+    assert await refusal(guard(issuer), signed(issuer, NOTIFICATION | {"Timestamp": timestamp}, text)) == (
+        403,
+        "DateNotAccepted",
+    )
 
 
 @pytest.mark.parametrize("member", ["Message", "MessageId", "Subject", "Type"])
 async def test_a_changed_member_is_noticed(issuer: Issuer, member: str) -> None:
     changed = "SubscriptionConfirmation" if member == "Type" else "changed"
     message = signed(issuer, NOTIFICATION | {member: changed}, NOTIFICATION_TEXT)
-    assert await refusal(guard(issuer), message) == (403, "signature")
+    assert await refusal(guard(issuer), message) == (403, "SignatureDoesNotMatch")
 
 
 async def test_a_signature_by_another_or_by_another_hash_is_refused(issuer: Issuer, stranger: Issuer) -> None:
-    assert await refusal(guard(issuer), signed(stranger, NOTIFICATION, NOTIFICATION_TEXT)) == (403, "signature")
+    assert await refusal(guard(issuer), signed(stranger, NOTIFICATION, NOTIFICATION_TEXT)) == (
+        403,
+        "SignatureDoesNotMatch",
+    )
     good = json.loads(signed(issuer, NOTIFICATION, NOTIFICATION_TEXT, "1").body)
     for version in ("2", "3", None):
-        assert await refusal(guard(issuer), posted(good | {"SignatureVersion": version})) == (403, "signature")
+        assert await refusal(guard(issuer), posted(good | {"SignatureVersion": version})) == (
+            403,
+            "SignatureDoesNotMatch",
+        )
 
 
 async def test_a_topic_that_is_not_expected_is_refused_before_anything_is_fetched(issuer: Issuer) -> None:
     visited: list[str] = []
     theirs = TOPIC.replace("123456789012", "999999999999")
     message = signed(issuer, NOTIFICATION | {"TopicArn": theirs}, NOTIFICATION_TEXT.replace(TOPIC, theirs))
-    assert await refusal(guard(issuer, visited), message) == (403, "topic")
+    assert await refusal(guard(issuer, visited), message) == (403, "TopicNotExpected")
     assert visited == []
 
 
@@ -169,7 +178,7 @@ async def test_a_topic_that_is_not_expected_is_refused_before_anything_is_fetche
 async def test_a_certificate_from_elsewhere_is_never_fetched(issuer: Issuer, url: str) -> None:
     visited: list[str] = []
     message = signed(issuer, NOTIFICATION, NOTIFICATION_TEXT, url=url)
-    assert await refusal(guard(issuer, visited), message) == (403, "certificate")
+    assert await refusal(guard(issuer, visited), message) == (403, "CertificateNotTrusted")
     assert visited == []
 
 
@@ -182,7 +191,7 @@ async def test_an_emulator_is_trusted_where_it_is_named(issuer: Issuer) -> None:
     "body", [b"", b"[]", b"\xff", b'{"Records":[]}', b'{"Type":"Other"}', b'{"Type":1}', b'{"a":' * 9999]
 )
 async def test_what_is_no_message_of_sns_is_refused(issuer: Issuer, body: bytes) -> None:
-    assert await refusal(guard(issuer), Posted("POST", "/", {}, body)) == (403, "signature")
+    assert await refusal(guard(issuer), Posted("POST", "/", {}, body)) == (403, "SignatureDoesNotMatch")
 
 
 async def test_raw_delivery_is_told_why_it_cannot_be_taken(issuer: Issuer) -> None:

@@ -52,4 +52,4 @@ async def test_any_of_the_secrets_will_do(secret: str) -> None:
 async def test_nothing_else_is_let_in(wrong: Posted, words: str) -> None:
     with pytest.raises(Refused, match=words) as caught:
         await GUARD.check(wrong)
-    assert (caught.value.status, caught.value.reason) == (403, "signature")
+    assert (caught.value.status, caught.value.reason) == (403, "SignatureDoesNotMatch")

@@ -64,6 +64,8 @@ class Problem(Shape):
     """RFC 9457; `code` is stable and for programs, `detail` for people, `faults` hold everything that is wrong."""
 
     type: str
+    title: str
+    """The status in words."""
     status: int
     code: str
     detail: str

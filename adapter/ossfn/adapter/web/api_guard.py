@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -38,11 +38,22 @@ NOBODY = Token("api", "")
 class Guard:
     """In front of the API: lets in who bears a token, or when there is none this machine's own programs and pages."""
 
-    def __init__(self, app: ASGIApp, *, tokens: Sequence[Token], any_bodies_to: int | None = None) -> None:
-        """With `any_bodies_to` the app takes bodies of every type, of so many bytes at most."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Sequence[Token],
+        any_bodies_to: int | None = None,
+        reading: Container[str] = ("GET", "HEAD"),
+    ) -> None:
+        """With `any_bodies_to` the app takes bodies of every type, of so many bytes at most.
+
+        `reading` are the methods that change nothing, for which a token that may only read will do.
+        """
         self._app = app
         self._tokens = tokens
         self._any_bodies_to = any_bodies_to
+        self._reading = reading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -50,7 +61,7 @@ class Guard:
         caller = self._bearer(headers) if self._tokens else NOBODY
         most = _most(headers) if self._any_bodies_to is None else self._any_bodies_to
         kinds = _JSON_OR_ZIP if self._any_bodies_to is None else _ANY
-        refused = _stranger(caller, headers, scope["method"]) or _unreadable(headers, kinds, most)
+        refused = _stranger(caller, headers, scope["method"] in self._reading) or _unreadable(headers, kinds, most)
         if refused is None and caller is not None:
             known = {**scope, "state": {**scope.get("state", {}), "caller": caller.name}}
             await self._app(known, _bounded(receive, most), send)
@@ -67,14 +78,14 @@ class Guard:
         return found[0] if found else None
 
 
-def _stranger(caller: Token | None, headers: Headers, method: str) -> Response | None:
+def _stranger(caller: Token | None, headers: Headers, reads: bool) -> Response | None:
     if caller is NOBODY:
         return _foreign(headers)
     if caller is None:
         answer = simple(401, "Unauthorized", "The API needs a token.", "Send it as `Authorization: Bearer TOKEN`.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    if method not in ("GET", "HEAD") and not caller.may_write:
+    if not reads and not caller.may_write:
         advice = "Use a token whose scope is write."
         return simple(403, "ReadOnlyToken", f"The token {caller.name} may read, not change anything.", advice)
     return None
@@ -82,16 +93,28 @@ def _stranger(caller: Token | None, headers: Headers, method: str) -> Response |
 
 def _foreign(headers: Headers) -> Response | None:
     """Without a token, any web page a person looks at could speak to this port: by a name of its own that resolves to
-    loopback (DNS rebinding: its Host gives it away), or across sites (its Origin does).
+    loopback (DNS rebinding: its Host gives it away), or across sites (`page_from_elsewhere`).
     """
-    host, origin = headers.get("host", ""), headers.get("origin")
+    host = headers.get("host", "")
     if not _is_loopback(host):
         advice = "Ask for localhost or 127.0.0.1, or configure an API token."
         return simple(403, "HostNotAllowed", f"{host or 'No host'} is not a name of this machine.", advice)
-    if origin is not None and origin.partition("://")[2] != host:
+    if (page := page_from_elsewhere(headers)) is not None:
         advice = "Configure an API token and let the page send it."
-        return simple(403, "OriginNotAllowed", f"Pages of {origin} may not use this API.", advice)
+        return simple(403, "OriginNotAllowed", f"{page} may not use this port.", advice)
     return None
+
+
+def page_from_elsewhere(headers: Headers) -> str | None:
+    """Which web page sends this in a browser (`Pages of https://…`), unless it came from this machine's same port.
+
+    A browser names the Origin of whatever changes something, and for the rest says in Sec-Fetch-Site (W3C Fetch
+    Metadata) whether the page is of the same origin.
+    """
+    host, origin, site = headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None and not (_is_loopback(host) and origin.partition("://")[2] == host):
+        return f"Pages of {origin}"
+    return "Pages of another origin" if site in ("cross-site", "same-site") else None
 
 
 def _is_loopback(host: str) -> bool:

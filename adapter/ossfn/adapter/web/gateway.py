@@ -33,9 +33,9 @@ Header = tuple[bytes, bytes]
 
 
 def gateway_route(functions: Functions, *, tokens: Sequence[Token]) -> Route:
-    """The route; with tokens a request must bear one, which the function does not see."""
+    """The route; with tokens a request must bear one that may write, which the function does not see."""
     gateway = Gateway(functions, keep_credentials=not tokens)
-    return Route("/functions/{name}{path:path}", Guard(gateway, tokens=tokens, any_bodies_to=BODY_BYTES))
+    return Route("/functions/{name}{path:path}", Guard(gateway, tokens=tokens, any_bodies_to=BODY_BYTES, reading=()))
 
 
 class Gateway:

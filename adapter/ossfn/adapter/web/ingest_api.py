@@ -11,8 +11,10 @@ from starlette.routing import Route
 from ossfn.adapter.backend import BackendUnavailable
 from ossfn.adapter.dialects import Confirmation, NotDecodable
 from ossfn.adapter.ingest import Ingest, Receipt, Source
+from ossfn.adapter.web.api_faults import Fault, refusal
+from ossfn.adapter.web.api_guard import page_from_elsewhere
 from ossfn.adapter.web.ingest_auth import Guard, Posted, Refused, SnsGuard, carries
-from ossfn.adapter.web.problems import json_response, problem
+from ossfn.adapter.web.problems import json_response
 
 log = structlog.get_logger()
 
@@ -61,29 +63,33 @@ class IngestDoor:
         try:
             return await self._admit(name, request)
         except NotDecodable as fault:
-            refused = Refused(400, "not-decodable", fault.reason)
+            refused = Refused(400, "NotDecodable", fault.reason)
             return self._refuse(name, refused, place=fault.place)
         except Refused as refused:
             return self._refuse(name, refused)
 
-    def _refuse(self, name: str, refused: Refused, **more: str) -> Response:
+    def _refuse(self, name: str, refused: Refused, *, place: str = "") -> Response:
         self._on_refused(name if name in self._senders else "", refused.reason)
-        log.warning("notification.refused", source=name, reason=refused.reason, detail=refused.detail, **more)
-        answer = problem(refused.status, refused.reason, refused.detail, **more)
+        log.warning("notification.refused", source=name, reason=refused.reason, detail=refused.detail, place=place)
+        fault = Fault(code=refused.reason, message=refused.detail, field=place)
+        answer = refusal(refused.status, [fault], **({"place": place} if place else {}))
         answer.headers.update(refused.headers)
         return answer
 
     async def _admit(self, name: str, request: Request) -> Response:
         if request.method not in _TAKEN:
-            raise Refused(405, "method", "notifications come by POST", headers={"Allow": ", ".join(_TAKEN)})
+            raise Refused(405, "MethodNotAllowed", "notifications come by POST", headers={"Allow": ", ".join(_TAKEN)})
         sender = self._senders.get(name)
         if sender is None:
             known = ", ".join(sorted(self._senders))
-            raise Refused(404, "unknown-source", f"there is no ingest source {name!r}; known: {known}")
+            raise Refused(404, "NoSuchSource", f"there is no ingest source {name!r}; known: {known}")
         if request.method == "HEAD":  # MinIO asks so whether anybody is there, without its token
             return Response()
+        if sender.token is None and sender.guard is None and (page := page_from_elsewhere(request.headers)):
+            detail = f"{page} may not send notifications: give source {name!r} a token or auth"
+            raise Refused(403, "OriginNotAllowed", detail)
         if sender.token is not None and not carries(request.headers.get("authorization", ""), sender.token):
-            raise Refused(401, "unauthorized", f"source {name!r} needs its token in Authorization", headers=_CHALLENGE)
+            raise Refused(401, "Unauthorized", f"source {name!r} needs its token in Authorization", headers=_CHALLENGE)
         if request.method != "POST":
             return json_response(200, {"source": name, "dialect": sender.source.dialect})
         body = await self._body(request)
@@ -102,19 +108,21 @@ class IngestDoor:
                 if len(body) > self._body_bytes:
                     raise self._too_large()
         except ClientDisconnect:
-            raise Refused(400, "incomplete", "the connection ended before the body did") from None
+            raise Refused(400, "IncompleteBody", "the connection ended before the body did") from None
         return bytes(body)
 
     def _too_large(self) -> Refused:
         detail = f"a notification may have {self._body_bytes} bytes at most; send fewer records at a time"
-        return Refused(413, "too-large", detail)
+        return Refused(413, "TooLarge", detail)
 
     async def _accept(self, sender: Sender, request: Request, body: bytes) -> Response:
         try:
             taken = await self._ingest.accept(sender.source, request.headers, body)
         except BackendUnavailable as fault:
             wait = {"Retry-After": str(fault.retry_after_seconds)}
-            raise Refused(503, "unavailable", f"nothing was kept, send it again: {fault}", headers=wait) from fault
+            raise Refused(
+                503, "ServiceUnavailable", f"nothing was kept, send it again: {fault}", headers=wait
+            ) from fault
         match taken:
             case Confirmation(kind="jd", answer=echo):
                 return Response(echo, media_type="text/plain")

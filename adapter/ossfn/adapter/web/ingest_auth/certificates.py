@@ -46,11 +46,11 @@ class Certificates:
             pem = await self._fetch(url)
         except CannotFetch as fault:
             detail = f"the certificate to check the signature with could not be fetched, send it again: {fault}"
-            return Refused(503, "certificate-unavailable", detail, headers={"Retry-After": "10"})
+            return Refused(503, "CertificateUnavailable", detail, headers={"Retry-After": "10"})
         try:
             return _key_of(pem, datetime.fromtimestamp(self._clock(), UTC))
         except ValueError as fault:
-            return Refused(403, "certificate", f"{url} is no certificate to check a signature with: {fault}")
+            return Refused(403, "CertificateNotTrusted", f"{url} is no certificate to check a signature with: {fault}")
 
     def _keep(self, url: str, found: RSAPublicKey | Refused) -> None:
         seconds = _KEEP_FAILURE_SECONDS if isinstance(found, Refused) else _KEEP_SECONDS
@@ -75,4 +75,4 @@ def check_signature(key: RSAPublicKey, signature: str, text: bytes, algorithm: H
     try:
         key.verify(b64decode(signature, validate=True), text, PKCS1v15(), algorithm)
     except (InvalidSignature, ValueError):
-        raise Refused(403, "signature", "the signature does not fit the request") from None
+        raise Refused(403, "SignatureDoesNotMatch", "the signature does not fit the request") from None

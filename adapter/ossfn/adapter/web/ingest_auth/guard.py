@@ -31,7 +31,9 @@ class Refused(Exception):
 def check_age(seconds: float, window_seconds: float) -> None:
     """Raises Refused for a request signed so long ago, or so far in the future, that somebody may be repeating it."""
     if abs(seconds) > window_seconds:
-        raise Refused(403, "date", f"signed {seconds:.0f} s ago, {window_seconds:g} s is the most that is taken")
+        raise Refused(
+            403, "DateNotAccepted", f"signed {seconds:.0f} s ago, {window_seconds:g} s is the most that is taken"
+        )
 
 
 class Guard(Protocol):

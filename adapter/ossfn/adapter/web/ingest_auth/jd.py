@@ -38,7 +38,7 @@ class JdGuard:
         try:
             signed_at = parsedate_to_datetime(date).timestamp()
         except (ValueError, OverflowError):
-            raise Refused(403, "date", f"the Date header is no date: {date[:64]!r}") from None
+            raise Refused(403, "DateNotAccepted", f"the Date header is no date: {date[:64]!r}") from None
         check_age(self._clock() - signed_at, self._window_seconds)
 
     def _certificate_url(self, headers: Mapping[str, str]) -> str:
@@ -47,9 +47,11 @@ class JdGuard:
             url = b64decode(headers.get(_CERTIFICATE, ""), validate=True).decode("ascii").strip()
             origin = origin_of(url)
         except (ValueError, CannotFetch):
-            raise Refused(403, "certificate", f"{_CERTIFICATE} holds no URL in base64") from None
+            raise Refused(403, "CertificateNotTrusted", f"{_CERTIFICATE} holds no URL in base64") from None
         if origin not in self._origins:
-            raise Refused(403, "certificate", f"certificates from {origin} are not trusted: see certificate_origins")
+            raise Refused(
+                403, "CertificateNotTrusted", f"certificates from {origin} are not trusted: see certificate_origins"
+            )
         return url
 
 
@@ -71,4 +73,4 @@ def _check_body(content_md5: str, body: bytes) -> None:
     # The samples hold base64 of the hexadecimal digits; RFC 1864 has base64 of the bytes.
     fitting = (b64encode(digest.hexdigest().encode()), b64encode(digest.digest()))
     if content_md5.encode() not in fitting:
-        raise Refused(403, "body", "Content-MD5 is not that of the body, which is signed by nothing else")
+        raise Refused(403, "BodyDoesNotMatch", "Content-MD5 is not that of the body, which is signed by nothing else")

@@ -48,11 +48,13 @@ class SnsGuard:
         """Raises Refused."""
         envelope = _envelope(posted.body)
         if envelope.topic_arn not in self._topics:
-            raise Refused(403, "topic", f"not a topic of this source: {envelope.topic_arn[:256]!r}; see its topics")
+            raise Refused(
+                403, "TopicNotExpected", f"not a topic of this source: {envelope.topic_arn[:256]!r}; see its topics"
+            )
         check_age(self._clock() - _sent_at(envelope), self._window_seconds)
         algorithm = _HASHES.get(envelope.signature_version)
         if algorithm is None:
-            raise Refused(403, "signature", "SignatureVersion is neither 1 nor 2")
+            raise Refused(403, "SignatureDoesNotMatch", "SignatureVersion is neither 1 nor 2")
         url = envelope.signing_cert_url or ""
         self._check_origin("SigningCertURL", url, envelope.topic_arn)
         key = await self._certificates.key(url)
@@ -65,15 +67,15 @@ class SnsGuard:
             await self._fetch(url)
         except CannotFetch as fault:
             detail = f"the subscription to {topic} could not be confirmed: {fault}"
-            raise Refused(503, "not-confirmed", detail, headers={"Retry-After": "10"}) from fault
+            raise Refused(503, "NotConfirmed", detail, headers={"Retry-After": "10"}) from fault
 
     def _check_origin(self, member: str, url: str, topic: str) -> None:
         try:
             origin = origin_of(url)
         except CannotFetch as fault:
-            raise Refused(403, "certificate", f"{member}: {fault}") from None
+            raise Refused(403, "CertificateNotTrusted", f"{member}: {fault}") from None
         if origin not in {*self._origins, amazon_origin(topic)}:
-            raise Refused(403, "certificate", f"{member} leads to {origin}, not to {amazon_origin(topic)}")
+            raise Refused(403, "CertificateNotTrusted", f"{member} leads to {origin}, not to {amazon_origin(topic)}")
 
 
 def signed_text(envelope: Envelope) -> bytes:
@@ -92,7 +94,7 @@ def _sent_at(envelope: Envelope) -> float:
     try:
         return datetime.fromisoformat(envelope.timestamp or "").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise Refused(403, "date", "Timestamp is no time") from None
+        raise Refused(403, "DateNotAccepted", "Timestamp is no time") from None
 
 
 def _envelope(body: bytes) -> Envelope:
@@ -101,5 +103,7 @@ def _envelope(body: bytes) -> Envelope:
     except (msgspec.DecodeError, RecursionError):
         envelope = None
     if envelope is None or envelope.type not in _SIGNED:
-        raise Refused(403, "signature", "no signed message of SNS; raw message delivery has no signature: turn it off")
+        raise Refused(
+            403, "SignatureDoesNotMatch", "no signed message of SNS; raw message delivery has no signature: turn it off"
+        )
     return envelope

@@ -17,7 +17,7 @@ class StandardWebhooksGuard:
         """Raises Refused."""
         faults = [_fault(key, posted) for key in self._keys]
         if None not in faults:
-            raise Refused(403, "signature", f"not signed with a secret of this source: {faults[0]}")
+            raise Refused(403, "SignatureDoesNotMatch", f"not signed with a secret of this source: {faults[0]}")
 
 
 def _fault(key: Webhook, posted: Posted) -> str | None:
