@@ -11,8 +11,27 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.server import ServerState
 
 from ossfn.adapter.web.bounded_http import bounded_http
+
+
+class From(asyncio.Transport):
+    """A connection from somewhere else, which a test on one machine cannot make."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 50_000), "sockname": ("192.0.2.1", 8450)})
+        self.sent = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return bool(self.sent)
+
+    def close(self) -> None:
+        pass
+
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
@@ -40,7 +59,7 @@ async def serving(*, request_seconds: float = 0.3, connections: int = 100) -> As
     """The port of a server."""
     posts = {"/": read_it, "/slow": slow, "/late": late_reader}
     app = Starlette(routes=[Route(path, handle, methods=["POST"]) for path, handle in posts.items()])
-    http = bounded_http(request_seconds=request_seconds, connections=connections)
+    http = bounded_http(request_seconds=request_seconds, connections=connections, connections_per_client=2)
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=http, ws="none"))
     running = asyncio.create_task(server.serve())
     async with asyncio.timeout(5):
@@ -169,3 +188,27 @@ async def test_connections_above_the_cap_are_told_so_and_those_below_work_on() -
             assert (await reader.read()).endswith(b"2")
             writer.close()
         assert (await answer_to(port, good)).endswith(b"2")
+
+
+async def test_one_client_elsewhere_takes_only_so_many_places() -> None:
+    http: Callable[..., asyncio.Protocol] = bounded_http(request_seconds=5, connections=7, connections_per_client=2)
+    config, state = uvicorn.Config(Starlette(), lifespan="off", ws="none"), ServerState()
+    config.load()
+    kept = []
+
+    def is_taken(address: str) -> bool:
+        transport, protocol = From(address), http(config, state, {})
+        protocol.connection_made(transport)
+        if transport.sent:
+            protocol.connection_lost(None)
+        else:
+            kept.append(protocol)
+        return not transport.sent
+
+    for address in ("192.0.2.7", "2001:db8::7"):
+        assert [is_taken(address) for _ in range(3)] == [True, True, False]
+    assert [is_taken("127.0.0.1") for _ in range(4)] == [True, True, True, False]
+    kept.pop(0).connection_lost(None)
+    assert is_taken("192.0.2.7")
+    for protocol in kept:
+        protocol.connection_lost(None)

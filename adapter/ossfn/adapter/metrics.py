@@ -1,5 +1,7 @@
 """What Prometheus reads at `/metrics`: events and deliveries by state, tries by outcome, what waits for each target."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ossfn.adapter.backend import History
@@ -8,12 +10,22 @@ from ossfn.adapter.delivery import Attempt, DeadLetter, Delivered, Delivery, Nex
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 _RESULT = {Delivered: "delivered", RetryAt: "retry", DeadLetter: "dead", PauseTarget: "paused"}
 
+MOST_TARGETS = 1000
+"""Targets whose tries are counted each by itself; those that come later are counted together, as `other`."""
+
+
+def without_query(target: str) -> str:
+    """A target as metrics and logs may name it: in the query of a callback's URL secrets stand."""
+    name, asked, _ = target.partition("?")
+    return f"{name}?…" if asked else name
+
 
 class Metrics:
     """The service's instruments, in a collection of their own."""
 
     def __init__(self, history: History, *, clock_start: float) -> None:
         self._history = history
+        self._counted: set[str] = set()
         self._all = CollectorRegistry()
         self._attempts = Counter("ossfn_attempts", "Tries, by what followed", ["target", "result"], registry=self._all)
         self._refused = Counter(
@@ -45,10 +57,18 @@ class Metrics:
 
     def attempt(self, delivery: Delivery, attempt: Attempt, step: NextStep) -> None:
         """One try has ended."""
-        self._attempts.labels(delivery.target, _RESULT[type(step)]).inc()
+        self._attempts.labels(self._counted_as(delivery.target), _RESULT[type(step)]).inc()
         self._attempt_seconds.observe(attempt.seconds)
         if isinstance(step, Delivered):
             self._delivery_seconds.observe(max(0.0, attempt.started_at + attempt.seconds - delivery.accepted_at))
+
+    def _counted_as(self, target: str) -> str:
+        name = without_query(target)
+        if name not in self._counted:
+            if len(self._counted) == MOST_TARGETS:
+                return "other"
+            self._counted.add(name)
+        return name
 
     async def render(self, *, ready: bool) -> bytes:
         """The text to be scraped; the counts are read from the outbox at this moment."""
@@ -59,12 +79,17 @@ class Metrics:
         for state in ("accepted", "delivered", "dead", "pending", "cancelled"):
             self._deliveries.labels(state).set(getattr(stats, state))
         self._missing.set(stats.accepted - stats.delivered - stats.dead - stats.pending - stats.cancelled)
-        self._waiting.clear()
-        self._oldest.clear()
-        for target, (count, oldest) in (await self._history.pending_by_target()).items():
-            self._waiting.labels(target).set(count)
-            self._oldest.labels(target).set(oldest)
-        self._circuits.clear()
-        for target in self._history.circuits():
-            self._circuits.labels(target).set(1)
+        self._set_targets(await self._history.pending_by_target())
         return generate_latest(self._all)
+
+    def _set_targets(self, pending: Mapping[str, tuple[int, float]]) -> None:
+        for gauge in (self._waiting, self._oldest, self._circuits):
+            gauge.clear()
+        since: dict[str, float] = {}
+        for target, (count, oldest) in pending.items():
+            name = without_query(target)
+            since[name] = min(oldest, since.get(name, oldest))
+            self._waiting.labels(name).inc(count)  # targets that differ in their query are one here
+            self._oldest.labels(name).set(since[name])
+        for target in self._history.circuits():
+            self._circuits.labels(without_query(target)).set(1)

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,11 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as service:
         sockets = [_listen(settings.host, port) for port in (settings.port, settings.s3_port)]
-        http = bounded_http(request_seconds=settings.request_seconds, connections=settings.max_connections)
+        http = bounded_http(
+            request_seconds=settings.request_seconds,
+            connections=settings.max_connections,
+            connections_per_client=settings.max_connections_per_client,
+        )
         servers = [_Server(app, http) for app in (main_app(service), notification_app(service))]
         tasks = [
             asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, sockets, strict=True)
@@ -80,23 +84,24 @@ def main_app(service: Service) -> Starlette:
         body_bytes=service.settings.ingest_body_bytes,
         on_refused=service.metrics.refused,
     )
+    tokens = _tokens(service.settings)
     return Starlette(
         routes=[
             door.route,
-            *health_routes(service.metrics, service.backend.healthy),
+            *health_routes(service.metrics, service.backend.healthy, tokens=tokens),
             grant_route(service.verification.granted),
-            gateway_route(service.functions, tokens=_tokens(service.settings)),
-            Mount("/", _json_api(service)),
+            gateway_route(service.functions, tokens=tokens),
+            Mount("/", _json_api(service, tokens)),
         ]
     )
 
 
-def _json_api(service: Service) -> ASGIApp:
+def _json_api(service: Service, tokens: Sequence[Token]) -> ASGIApp:
     return admin_app(
         registry=service.registry,
         functions=service.functions,
         history=service.backend,
-        tokens=_tokens(service.settings),
+        tokens=tokens,
     )
 
 

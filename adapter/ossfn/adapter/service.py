@@ -18,7 +18,7 @@ from ossfn.adapter.delivery import Attempt, Delivered, Delivery, NextStep
 from ossfn.adapter.dialects import DIALECTS
 from ossfn.adapter.dispatcher import Dispatcher
 from ossfn.adapter.ingest import Ingest, Source
-from ossfn.adapter.metrics import Metrics
+from ossfn.adapter.metrics import Metrics, without_query
 from ossfn.adapter.senders import Callbacks, HttpSender
 from ossfn.adapter.settings import Settings
 from ossfn.adapter.targets import Targets
@@ -137,7 +137,7 @@ def _registry(settings: Settings, functions: Functions, verifier: CallbackVerifi
 
 
 def _senders(settings: Settings, fetch: Fetch) -> dict[str, Sender]:
-    """The configured sources; on loopback also every dialect by its own name, without a token."""
+    """The configured sources; on loopback, when there is none, every dialect by its own name, without a token."""
     own = {
         name: Sender(
             Source(name, source.dialect, source.region),
@@ -146,7 +146,7 @@ def _senders(settings: Settings, fetch: Fetch) -> dict[str, Sender]:
         )
         for name, source in settings.sources.items()
     }
-    return ({name: Sender(Source(name, name)) for name in DIALECTS} if settings.on_loopback else {}) | own
+    return own or ({name: Sender(Source(name, name)) for name in DIALECTS} if settings.on_loopback else {})
 
 
 def _reporter(metrics: Metrics) -> Any:
@@ -158,7 +158,7 @@ def _reporter(metrics: Metrics) -> Any:
         say(
             "delivery.attempted",
             delivery=delivery.id,
-            target=delivery.target,
+            target=without_query(delivery.target),
             rule=delivery.rule,
             bucket=delivery.event.bucket,
             key=delivery.event.key,

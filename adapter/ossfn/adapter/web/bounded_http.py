@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 for strangers: a client must send its request in time, and there are only so many at once."""
 
 import asyncio
+from ipaddress import ip_address
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -12,15 +13,18 @@ _TOO_MANY = _ANSWER.format(503, "Service Unavailable", "retry-after: 1\r\n").enc
 _TOO_SLOW = _ANSWER.format(408, "Request Timeout", "").encode()
 
 
-def bounded_http(*, request_seconds: float, connections: int) -> type[asyncio.Protocol]:
+def bounded_http(*, request_seconds: float, connections: int, connections_per_client: int) -> type[asyncio.Protocol]:
     """A protocol for `uvicorn.Config(http=…)`.
 
     It ends a connection on which no whole request came within `request_seconds`, and one second more for each 16 KiB.
+    Connections from one address that is not this machine's are `connections_per_client` at most, so that no client
+    takes all places. None are held back for health probes: what a connection will ask is not known when it is made.
     """
 
     class Bounded(_BoundedHttp):
         _request_seconds = request_seconds
         _connections = connections
+        _connections_per_client = connections_per_client
 
     return Bounded
 
@@ -30,6 +34,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     _request_seconds: float
     _connections: int
+    _connections_per_client: int
     _waiting_since: float | None
     """When we began to wait for a whole request; None while we wait for none."""
     _received = 0
@@ -37,12 +42,19 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        if len(self.connections) > self._connections:
+        if len(self.connections) > self._connections or self._one_client_too_many():
             transport.write(_TOO_MANY)
             transport.close()
         else:
             self._waiting_since = self.loop.time()
             self._look()
+
+    def _one_client_too_many(self) -> bool:
+        most = self._connections_per_client
+        if len(self.connections) <= most or self.client is None or ip_address(self.client[0]).is_loopback:
+            return False
+        clients = [other.client for other in self.connections if isinstance(other, _BoundedHttp)]
+        return sum(client is not None and client[0] == self.client[0] for client in clients) > most
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from ossfn.adapter.backend import BackendUnavailable
 from ossfn.adapter.verification import GRANT_PATH
-from ossfn.adapter.web.problems import problem
+from ossfn.adapter.web.api_faults import simple
 
 
 def grant_route(granted: Callable[[str, str], Awaitable[bool]]) -> Route:
@@ -19,7 +19,7 @@ def grant_route(granted: Callable[[str, str], Awaitable[bool]]) -> Route:
         try:
             known = await granted(url, request.path_params["key"])
         except BackendUnavailable as fault:
-            return problem(503, "unavailable", str(fault))
+            return simple(503, "ServiceUnavailable", str(fault))
         if not known:
             return PlainTextResponse("This link is not one of ours, or not whole.\n", 404)
         return PlainTextResponse(f"Thank you. Events for {url} are sent from now on.\n")
