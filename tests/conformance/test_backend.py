@@ -118,7 +118,8 @@ async def test_a_duplicate_inside_the_window_changes_nothing(engine: Engine, bac
     engine.clock.now += 2
     later = Entry(third.event_id, third.event, engine.clock.now, 7, "same", third.deliveries)
     assert await backend.append([later]) == [True]
-    assert len(await claim(backend)) == 2
+    # A claim may give less than there is: what was just committed first, what waits on disk next time.
+    assert len([*await claim(backend), *await claim(backend)]) == 2
 
 
 async def test_events_without_identity_are_never_duplicates(backend: Backend) -> None:
@@ -297,7 +298,7 @@ async def test_new_deliveries_are_kept_after_a_redelivery(backend: Backend) -> N
     await settle(backend, (await claim(backend))[0], DeadLetter("HTTP 404"), "HTTP 404")
     assert await backend.redeliver(Query(), limit=10) == 1
     assert await backend.append([an_entry("function:a"), an_entry("function:b")]) == [True, True]
-    assert len({d.id for d in await claim(backend)}) == 3
+    assert len({d.id for d in [*await claim(backend), *await claim(backend)]}) == 3
 
 
 async def test_cancel_ends_what_waits_but_not_what_is_being_tried(engine: Engine, backend: Backend) -> None:
@@ -650,3 +651,17 @@ async def test_a_thousand_keys_shuffled_and_repeated_end_as_if_sorted(backend: B
     s = await backend.stats()
     assert s.accepted == len(shuffled) == s.delivered + s.cancelled
     assert s.delivered == sum(seen.values())
+
+
+async def test_large_events_are_held_in_few(engine: Engine, backend: Backend) -> None:
+    if not engine.durable:
+        pytest.skip("a memory backend holds everything anyway")
+    record = msgspec.Raw(b'{"x":"' + b"x" * 5 * 2**20 + b'"}')
+    entries = [an_entry("function:a") for _ in range(8)]
+    large = [msgspec.structs.replace(e.event, record=record) for e in entries]
+    await backend.append([replace(e, event=event) for e, event in zip(entries, large, strict=True)])
+    room = {"function:a": 200}
+    fresh = list(await backend.claim(limit=100, room=room, default_room=200))
+    await backend.release(fresh)
+    stored = list(await backend.claim(limit=100, room=room, default_room=200))
+    assert len(fresh) == len(stored) == 3  # 81 places each

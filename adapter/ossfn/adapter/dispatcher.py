@@ -11,6 +11,7 @@ import structlog
 
 from ossfn.adapter.backend import BackendUnavailable, DeliveryQueue
 from ossfn.adapter.delivery import Attempt, Circuit, Delivery, Failed, NextStep, Outcome, PauseTarget, Settlement
+from ossfn.adapter.events import places
 from ossfn.adapter.retry import CircuitPolicy, LanePolicy, RetryPolicy
 
 log = structlog.get_logger()
@@ -67,12 +68,14 @@ class Dispatcher:
         self._stop_seconds = stop_seconds
         self._lanes: dict[str, _Lane] = {}
         self._held: dict[str, int] = {}
-        """How many of each target are in hand: claimed, and not settled yet."""
+        """How many places are taken by what is in hand of each target: claimed, and not settled yet."""
         self._late: list[Delivery] = []
         """To be given back untried."""
         self._looked_through = 0.0
         self._free_at: dict[str, float] = {}
         """When the rate of a target allows its next try."""
+        self._probed: dict[str, float] = {}
+        """Up to which opening the queue was told that a target may be probed."""
         self._failures: dict[str, int] = {}
         """Failures in a row of each target."""
         self._switched: dict[str, Circuit | None] = {}
@@ -119,7 +122,8 @@ class Dispatcher:
         for target, circuit in self._queue.circuits().items():
             held = self._held.get(target, 0)
             room[target] = 0 if held or circuit.open_until > now else 1
-            if room[target]:
+            if room[target] and self._probed.get(target) != circuit.open_until:
+                self._probed[target] = circuit.open_until
                 self._queue.wake()
         return room
 
@@ -143,7 +147,7 @@ class Dispatcher:
 
     async def _give_back(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
-            self._let_go(delivery.target)
+            self._let_go(delivery)
         with contextlib.suppress(BackendUnavailable):  # their claims end by themselves
             await self._queue.release(deliveries)
 
@@ -154,7 +158,7 @@ class Dispatcher:
 
     def _take(self, delivery: Delivery) -> None:
         target = delivery.target
-        self._held[target] = self._held.get(target, 0) + 1
+        self._held[target] = self._held.get(target, 0) + places(delivery.event)
         lane = self._lanes.setdefault(target, _Lane())
         lane.waiting.append(delivery)
         if lane.senders < self._targets.lane_of(target).concurrency:
@@ -206,10 +210,10 @@ class Dispatcher:
             reason = f"ossfn failed to send it: {bug!r}"
             return Failed(reason), Attempt(delivery.attempt, started, self._clock() - started, None, reason)
 
-    def _let_go(self, target: str) -> None:
-        self._held[target] -= 1
-        if not self._held[target]:
-            del self._held[target]
+    def _let_go(self, delivery: Delivery) -> None:
+        self._held[delivery.target] -= places(delivery.event)
+        if not self._held[delivery.target]:
+            del self._held[delivery.target]
 
     def _ended(self, delivery: Delivery, policy: RetryPolicy, outcome: Outcome, attempt: Attempt) -> None:
         step = policy.next_step(
@@ -290,7 +294,7 @@ class Dispatcher:
                 return [left for s in batch for left in await self._hand_in([s])]
             # A single one is let go of: its lease ends, and it is tried again.
         for settlement in batch:
-            self._let_go(settlement.delivery.target)
+            self._let_go(settlement.delivery)
         return []
 
     async def _finish(self, settler: asyncio.Task[None]) -> None:

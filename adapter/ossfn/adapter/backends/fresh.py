@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from ossfn.adapter.delivery import Delivery
+from ossfn.adapter.events import ObjectEvent, places
 
 
 class Fresh:
@@ -19,26 +20,26 @@ class Fresh:
         self._size = 0
         self._queues: dict[str, deque[Delivery]] = {}
 
-    def reserve(self, target: str) -> bool:
-        """Keep a place for a delivery that is about to be committed; False when there is none left."""
+    def reserve(self, target: str, event: ObjectEvent) -> bool:
+        """Keep places for a delivery that is about to be committed; False when there are none left."""
         count = self._reserved.get(target, 0)
         if count >= self._per_target or self._size >= self._total:
             return False
-        self._reserved[target] = count + 1
-        self._size += 1
+        self._reserved[target] = count + places(event)
+        self._size += places(event)
         return True
 
-    def release(self, target: str) -> None:
-        """Give back a place: the delivery was taken, or never came to be."""
-        self._size -= 1
-        left = self._reserved[target] - 1
+    def release(self, target: str, event: ObjectEvent) -> None:
+        """Give the places back: the delivery was taken, or never came to be."""
+        self._size -= places(event)
+        left = self._reserved[target] - places(event)
         if left:
             self._reserved[target] = left
         else:
             del self._reserved[target]
 
     def put(self, delivery: Delivery) -> None:
-        """Fill a reserved place."""
+        """Fill reserved places."""
         self._queues.setdefault(delivery.target, deque()).append(delivery)
 
     def take(self, limit: int, room: Mapping[str, int], default_room: int, now: float) -> list[Delivery]:
@@ -57,7 +58,7 @@ class Fresh:
                     delivery = self._pop(target)
                     if delivery.lease_until > now:
                         taken.append(delivery)
-                        left[target] -= 1
+                        left[target] -= places(delivery.event)
         return taken
 
     def targets(self) -> list[str]:
@@ -76,5 +77,5 @@ class Fresh:
         delivery = waiting.popleft()
         if not waiting:
             del self._queues[target]
-        self.release(target)
+        self.release(target, delivery.event)
         return delivery

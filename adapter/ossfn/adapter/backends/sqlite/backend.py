@@ -115,7 +115,9 @@ class SqliteBackend(SqliteHistory):
         if fault := self._disk_fault():
             raise BackendUnavailable(fault, 30)
         now = self._clock()
-        leased = [self._flows(d) and self._fresh.reserve(d.target) for d in new]
+        leased = [
+            self._flows(d) and self._fresh.reserve(d.target, entry.event) for entry in entries for d in entry.deliveries
+        ]
         work = self._writer.submit(Append(entries, leased, now))
         # Not in line below: it must happen even if whoever sent this has gone when it is on disk.
         work.add_done_callback(lambda done: self._hand_out(entries, done, leased, now))
@@ -134,7 +136,7 @@ class SqliteBackend(SqliteHistory):
                 if what.new and reserved:
                     self._fresh.put(_claimed(entry, number, what.first_receipt + number, now + self._lease))
                 elif reserved:
-                    self._fresh.release(new.target)
+                    self._fresh.release(new.target, entry.event)
                 elif what.new and new.target not in self._crowded:
                     self._next_due = now
         self._wake.set()
@@ -149,27 +151,25 @@ class SqliteBackend(SqliteHistory):
         self._wake.clear()
         now = self._clock()
         room = {**room, **dict.fromkeys(self._paused, 0)}  # an append may have raced with the pause
+        file_may_have_some = self._next_due <= now or self._much_room(room, default_room)
         taken = self._fresh.take(limit, room, default_room, now)
-        if len(taken) < limit and (self._next_due <= now or self._much_room(room, default_room)):
-            left = dict(room)
-            for delivery in taken:
-                left[delivery.target] = left.get(delivery.target, default_room) - 1
-            taken += await self._claim_from_file(Claim(limit - len(taken), left, default_room, now), bool(taken))
-        return taken
+        if not file_may_have_some:
+            return taken
+        if taken:  # they do not wait for the disk; the file comes next time
+            self._wake.set()
+            return taken
+        return await self._claim_from_file(Claim(limit, room, default_room, now))
 
     def _much_room(self, room: Mapping[str, int], default_room: int) -> bool:
         """Whether a target with a backlog has half its room again: a claim costs the same for one as for many."""
         return any(2 * room.get(target, default_room) > default_room for target in self._crowded)
 
-    async def _claim_from_file(self, work: Claim, enough: bool) -> Sequence[Delivery]:
-        """What waits in the file; a fault does not matter now when something else was claimed `enough`."""
+    async def _claim_from_file(self, work: Claim) -> Sequence[Delivery]:
         self._next_due = float("inf")  # what becomes due while the claim runs lowers it again
         try:
             claimed: Claimed = await self._done(Claim, self._writer.submit(work))
-        except BaseException as error:
+        except BaseException:
             self._next_due = work.now
-            if enough and isinstance(error, BackendUnavailable):
-                return []
             raise
         self._next_due = min(self._next_due, claimed.next_due)
         self._crowded = claimed.crowded

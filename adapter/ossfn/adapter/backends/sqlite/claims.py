@@ -1,7 +1,7 @@
 """Who may try what: claims on due deliveries in SQLite, and their end. Synchronous, one connection."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ossfn.adapter.backends.sql_order import HELD
@@ -67,13 +67,14 @@ def _claim_of(
     """Up to `room` due deliveries of one target, and the receipts of those that were damaged."""
     if room <= 0:
         return [], set()
-    rows = connection.execute(
+    due = connection.execute(
         "SELECT d.seq, d.number, d.rule, d.generation, d.format, d.attempt, d.accepted_at, d.order_key IS NOT NULL,"
         " e.id, e.event"
         " FROM deliveries d JOIN events e ON e.seq = d.event_seq"
         " WHERE d.state = 'pending' AND d.target_seq = ? AND d.due_at <= ? ORDER BY d.due_at LIMIT ?",
         (target_seq, now, room),
-    ).fetchall()
+    )
+    rows = _fitting(due, room)
     until = now + lease_seconds
     connection.executemany(
         "UPDATE deliveries SET attempt = attempt + 1, due_at = ?, leased = 1 WHERE seq = ?",
@@ -90,6 +91,17 @@ def _claim_of(
             )
             damaged.add(int(row[0]))
     return taken, damaged
+
+
+def _fitting(rows: Iterable[tuple[Any, ...]], room: int) -> list[tuple[Any, ...]]:
+    """As many as there are places for, one at least: a large event takes more than one (see `events.places`)."""
+    fitting: list[tuple[Any, ...]] = []
+    for row in rows:
+        room -= 1 + len(row[-1]) // 65536
+        if fitting and room < 0:
+            break
+        fitting.append(row)
+    return fitting
 
 
 def release(connection: sqlite3.Connection, work: Release) -> None:
