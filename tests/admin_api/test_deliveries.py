@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ossfn.adapter.delivery import PauseTarget
+from ossfn.adapter.delivery import Attempt, DeadLetter, PauseTarget, Settlement
 
 from .conftest import RECORD, Api
 
@@ -156,6 +156,19 @@ async def test_one_dead_letter_is_sent_again_once(api: Api) -> None:
     assert pending["redelivery_of"] == delivery_id
     assert (await api.refused("POST", f"/deliveries/{delivery_id}:redeliver", status=409)).code == "NotDead"
     await api.refused("POST", "/deliveries/nothing-1:redeliver", status=404)
+
+
+async def test_who_asks_for_one_dead_letter_gets_no_other_sent_again(api: Api) -> None:
+    first = await api.keep_dead("a")
+    await api.ask("POST", f"/deliveries/{first}:redeliver")
+    (second,) = await api.claim(limit=9)
+    await api.backend.settle([Settlement(second, Attempt(1, api.clock(), 0, 422, "no"), DeadLetter("no"))])
+    refused = await api.refused("POST", f"/deliveries/{first}:redeliver", status=409)
+    assert "was sent again already" in refused.detail
+    assert (await api.get("/stats"))["pending"] == 0
+    await api.ask("POST", f"/deliveries/{second.id}:redeliver")
+    (pending,) = (await api.get("/deliveries?state=pending"))["deliveries"]
+    assert pending["redelivery_of"] == second.id
 
 
 async def test_what_waits_is_called_off(api: Api) -> None:

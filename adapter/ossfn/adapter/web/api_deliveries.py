@@ -121,13 +121,14 @@ async def redeliver(body: RedeliverIn, history: HistoryPart) -> RedeliveredOut:
 async def redeliver_one(delivery_id: str, history: HistoryPart) -> RedeliveredOut:
     """Send one dead letter again."""
     record = await _existing(history, delivery_id)
+    advice = "Only dead letters are sent again, each once."
+    if record.state != "dead":
+        raise ApiError(409, "NotDead", f"Delivery {delivery_id} is {record.state}.", advice=advice)
+    # Of the deliveries of one event by one rule to one target, only the last can be dead and not sent again.
     this = backend.Query(event_id=record.event_id, rule=record.rule, target=record.target)
-    made = await history.redeliver(this, limit=1)
-    if not made:
-        why = "was sent again already" if record.state == "dead" else f"is {record.state}"
-        advice = "Only dead letters are sent again, each once."
-        raise ApiError(409, "NotDead", f"Delivery {delivery_id} {why}.", advice=advice)
-    return RedeliveredOut(matched=made, redelivered=made)
+    if await _sent_again(history, record) or not await history.redeliver(this, limit=1):
+        raise ApiError(409, "NotDead", f"Delivery {delivery_id} was sent again already.", advice=advice)
+    return RedeliveredOut(matched=1, redelivered=1)
 
 
 @router.post("/deliveries:cancel")
