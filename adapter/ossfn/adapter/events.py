@@ -6,8 +6,8 @@ import msgspec
 class ObjectEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One record of a notification, decoded.
 
-    `key` is the object's key in plain characters; `record` is the JSON of the S3 record (AWS 2.x shape): byte for byte as
-    received from stores that send that shape, made from theirs (kept whole under `original`) for stores that do not.
+    `key` is the object's key in plain characters; `record` is the JSON of the S3 record (AWS 2.x shape): byte for byte
+    as received from stores that send that shape, made from theirs (kept whole under `original`) for others.
     """
 
     name: str
@@ -40,6 +40,11 @@ class ObjectEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """User metadata where the store reports it (MinIO, Ceph), names in lower case without `x-amz-meta-`."""
     source: str = ""
     """The ingest source it arrived at; set by ingest, not by the dialect."""
+
+
+def places(event: ObjectEvent) -> int:
+    """How many places it takes in a bounded queue: one for each 64 KiB, so that large events are held in few."""
+    return 1 + memoryview(event.record).nbytes // 65536
 
 
 def identity(event: ObjectEvent) -> str | None:
