@@ -362,3 +362,13 @@ def test_on_a_terminal_a_table_fits(ossfn: Ossfn, folder: Path, environment: Map
     assert lines[0].split()[:4] == ["id", "state", "object", "event"]
     newest = ossfn("deliveries", "ls", "--limit", "1", "--json").json()["deliveries"][0]["id"]
     assert newest in lines[1]
+
+
+def test_refusals_advise_in_the_words_of_the_command_line(ossfn: Ossfn) -> None:
+    ossfn("buckets", "set", "held")
+    ossfn("rules", "add", "held", "--event", "s3:ObjectCreated:*", "--callback", "http://127.0.0.1:9/")
+    held, unknown = ossfn("buckets", "rm", "held"), ossfn("rules", "ls", "nowhere")
+    assert held.status == unknown.status == 1
+    assert "With --cascade" in held.err
+    assert "`ossfn buckets set BUCKET` makes one" in unknown.err
+    assert ossfn("buckets", "rm", "held", "--cascade").status == 0

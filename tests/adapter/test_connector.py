@@ -13,10 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.adapter.conftest import Certificates, Serve, serving_as, trusting
 
 from ossfn.adapter.connection import Connection, Keep
 from ossfn.adapter.connector import AddressRefused, Connector, Origin, Resolver, resolve
+from ossfn.trigger_registry.limits import DEFAULT_LIMITS
+from ossfn.trigger_registry.target_checks import callback_faults
 
 LOOPBACK = ip_network("127.0.0.0/8")
 SECOND = "127.0.0.2"
@@ -265,3 +269,22 @@ async def test_names_whose_server_is_silent_hold_up_no_other(monkeypatch: pytest
         assert await resolve("quick.example", 80) == ["127.0.0.1"]
     silent.set()
     assert await asyncio.gather(*waiting) == [["127.0.0.1"]] * 40
+
+
+LABELS = st.one_of(
+    st.text(max_size=8), st.integers(0, 300).map(str), st.sampled_from(["xn--", "xn--fsqu00a", "a" * 64, "①②⑦", "☃"])
+)
+
+
+@given(st.lists(LABELS, min_size=1, max_size=5), st.sampled_from(["", ":", ":0", ":80", ":99999"]), st.text(max_size=5))
+def test_whatever_is_registered_as_a_callback_can_be_looked_up(labels: list[str], port: str, path: str) -> None:
+    url = f"http://{'.'.join(labels)}{port}/{path}"
+    if list(callback_faults([url], DEFAULT_LIMITS, "urls")):
+        return
+    origin = Origin.of(httpx.URL(url), guarded=True)
+    assert origin.host.encode("idna")
+    assert origin.port in (80, int(port.removeprefix(":") or 80))
+
+
+def test_a_name_that_cannot_be_decoded_is_an_origin_all_the_same() -> None:
+    assert Origin.of(httpx.URL("http://xn--a.com/"), guarded=True).host == "xn--a.com"

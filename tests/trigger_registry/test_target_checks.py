@@ -41,6 +41,10 @@ def test_a_rule_without_a_target_or_with_two_kinds_is_told_what_it_may_have() ->
         "http://[::1]:80/",
         "http://例子.测试/路径",
         "http://a/" + "x" * 2039,
+        "http://xn--fsqu00a.xn--0zwm56d./",
+        "http://my_host-1.internal:1/%23",
+        "http://127.0.0.1/",
+        f"http://{'a' * 63}/",
     ],
 )
 def test_complete_urls_are_callbacks(url: str) -> None:
@@ -65,6 +69,20 @@ def test_complete_urls_are_callbacks(url: str) -> None:
         ("http://a:99999/", "Port"),
         ("http://[::1/", "IPv6"),
         ("http://a/" + "x" * 2040, "longer than 2048 bytes"),
+        ("http://a:0/", "port 0"),
+        ("http://a/hook#here", "#"),
+        ("http://a/#", "#"),
+        ("http://.../", "no host name"),
+        ("http://a..b/", "no host name"),
+        (f"http://{'a' * 64}/", "no host name"),
+        (f"http://{'.'.join(['a' * 60] * 5)}/", "no host name"),
+        ("http://a%41b/", "no host name"),
+        ("http://①②⑦.0.0.1/", "not allowed"),
+        ("http://☃.net/", "not allowed"),
+        ("http://xn--a.com/", "not allowed"),
+        ("http://xn--/", "Malformed A-label"),
+        ("http://256.1.1.1/", "IPv4"),
+        ("http://[v1.a]/", "IPv"),
     ],
 )
 def test_anything_else_is_not(url: str, reason: str) -> None:
@@ -133,6 +151,12 @@ def test_target_and_bucket_are_in_one_region_and_functions_in_theirs(
     faults = list(target_faults([given], region, DEFAULT_LIMITS, may_be_missing=True))
     assert [fault.limit for fault in faults] == ([limit] if limit else [])
     assert all(fault.message == WRONG_REGION for fault in faults)
+
+
+def test_a_function_for_a_bucket_where_no_functions_are_is_told_what_can_be_done() -> None:
+    (fault,) = target_faults([draft("f", HERE)], "cn-east-2", DEFAULT_LIMITS, may_be_missing=True)
+    assert fault.limit == "target_region"
+    assert fault.advice.endswith("use a callback, or a bucket in cn-north-1.")
 
 
 def test_an_operator_may_open_functions_to_every_region() -> None:

@@ -50,7 +50,7 @@ class Origin(NamedTuple):
     def of(cls, url: httpx.URL, *, guarded: bool, tls: ssl.SSLContext | None = None) -> "Origin":
         """The origin of an `http` or `https` URL; raises httpx.UnsupportedProtocol for any other."""
         ports = {"http": 80, "https": 443}
-        if url.scheme not in ports or not url.host:
+        if url.scheme not in ports or not url.raw_host:
             raise httpx.UnsupportedProtocol(f"{url} is no complete http:// or https:// address")
         return cls(url.scheme, url.raw_host.decode("ascii"), url.port or ports[url.scheme], guarded, tls)
 

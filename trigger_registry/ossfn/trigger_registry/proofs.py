@@ -42,6 +42,12 @@ class NobodyAsks:
         raise RegistryUnavailable("Nothing here can hold events back from a callback.")
 
 
+_ADVICE = (
+    "Mend that and put the rule again, or have it kept with this callback paused: ?store_unverified=true in the "
+    'JSON API, the setting callback_unverified = "pause" for S3 clients.'
+)
+
+
 class ProofNeeded(Exception):
     """These callbacks must be asked before the change can be made."""
 
@@ -75,5 +81,5 @@ def _questions(rule: Rule) -> Iterator[tuple[int, Question]]:
 
 def _refused(rule: Rule, field: str, url: str, reason: str) -> Fault:
     arguments = (("ArgumentName", rule.as_put.element), ("ArgumentValue", shown(url)))
-    advice = f"{reason[:1].upper()}{reason[1:]}. Mend that and put the rule again, or have it kept unverified."
+    advice = f"{reason[:1].upper()}{reason[1:]}. {_ADVICE}"
     return replace(invalid("verification", field, url, MESSAGE, advice, arguments), rule=rule.name)

@@ -1,7 +1,11 @@
 """What can be wrong with a rule's target: unreadable, not a callback address, in another region, not there. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+import idna
 
 from ossfn.trigger_registry.drafts import Draft, invalid
 from ossfn.trigger_registry.errors import Fault
@@ -17,6 +21,10 @@ _MISSING: dict[Element, str] = {
     "Topic": "The destination topic does not exist",
     "CloudFunction": "Not authorized to invoke function [{}]",
 }
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NAME_BYTES = 253
+"""RFC 1035: 255 bytes with the lengths of its labels."""
 _WRONG_REGION = "The notification destination service region is not valid for the bucket location constraint"
 
 
@@ -47,7 +55,7 @@ def callback_faults(urls: Sequence[str], limits: Limits, field: str) -> Iterator
         wrong = "it stands there twice" if url in urls[:i] else _wrong_with(url, limits)
         if wrong:
             message = f"Not a valid callback address: {wrong}."
-            advice = "Give each complete URL once, like https://example.com/hook; write a comma in it as %2C."
+            advice = "Give each complete URL once, like https://example.com/hook; write , in it as %2C and # as %23."
             yield invalid("callback_url", f"{field}[{i}]", url, message, advice)
 
 
@@ -56,14 +64,35 @@ def _wrong_with(url: str, limits: Limits) -> str:
         return f"it is longer than {limits.url_bytes} bytes"
     if not url.isprintable() or " " in url or "," in url:
         return "it holds a comma, a space or a control character"
+    if "#" in url:
+        return "it holds a #, behind which nothing is ever sent"
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        if parts.scheme not in ("http", "https") or not host:
+            return "it is no complete http:// or https:// URL"
+        _check_host(host, is_address="[" in parts.netloc or bool(_IPV4.fullmatch(host)))
     except ValueError as error:
         return str(error)
-    if parts.scheme not in ("http", "https") or not host:
-        return "it is no complete http:// or https:// URL"
+    if port == 0:
+        return "nothing listens on port 0"
     return "it holds a user name or password" if "@" in parts.netloc else ""
+
+
+def _check_host(host: str, *, is_address: bool) -> None:
+    """Raises ValueError for a host that no resolver can be asked for; UnicodeError is one, and IDNA's own error."""
+    if is_address:
+        ip_address(host)
+        return
+    name = (host if host.isascii() else idna.encode(host).decode("ascii")).removesuffix(".")
+    labels = name.split(".")
+    if len(name) > _NAME_BYTES or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(
+            f"{host} is no host name: 1 to 63 letters, digits, - or _ between two dots, at most {_NAME_BYTES} in all"
+        )
+    for label in labels:
+        if label.startswith("xn--"):
+            idna.decode(label)
 
 
 def target_faults(drafts: Sequence[Draft], region: str, limits: Limits, *, may_be_missing: bool) -> Iterator[Fault]:
@@ -85,16 +114,18 @@ def _region_faults(draft: Draft, region: str, limits: Limits) -> Iterator[Fault]
     claimed = (draft.text.region if draft.text else "", draft.found.region if draft.found else "")
     other = next((there for there in claimed if there and there != region), "")
     arguments = (("ArgumentName", draft.rule.as_put.element), ("ArgumentValue", draft.target))
-    if other:
-        advice = f"The bucket is in {region}, the target in {other}: use a target in {region}."
-        faults = [invalid("target_region", "target", draft.target, _WRONG_REGION, advice, arguments)]
-    elif draft.is_function and limits.function_regions and region not in limits.function_regions:
-        regions = ", ".join(limits.function_regions)
-        advice = f"The bucket is in {region}; functions can be targets in {regions} only. Use a callback."
-        faults = [invalid("function_regions", "target", draft.target, _WRONG_REGION, advice, arguments)]
+    nowhere_here = draft.is_function and limits.function_regions and region not in limits.function_regions
+    if not other and not nowhere_here:
+        return iter(())
+    if nowhere_here:
+        regions = " or ".join(limits.function_regions)
+        advice = (
+            f"Functions are in {regions} only, the bucket is in {region}: use a callback, or a bucket in {regions}."
+        )
     else:
-        faults = []
-    return draft.located(faults)
+        advice = f"The bucket is in {region}, the target in {other}: use a target in {region}."
+    limit = "target_region" if other else "function_regions"
+    return draft.located([invalid(limit, "target", draft.target, _WRONG_REGION, advice, arguments)])
 
 
 def _missing(drafts: Sequence[Draft]) -> Fault:
@@ -105,5 +136,5 @@ def _missing(drafts: Sequence[Draft]) -> Fault:
         arguments += [(f"ArgumentName{n}", name), (f"ArgumentValue{n}", _MISSING[element].format(target))]
     names = ", ".join(sorted({draft.text.name for draft in drafts if draft.text}))
     message = "Unable to validate the following destination configurations"
-    advice = f"Deploy or register {names} first, or skip the validation of targets."
+    advice = f"Deploy or register {names} first. S3 clients can send x-amz-skip-destination-validation: true."
     return next(drafts[0].located([invalid("target_exists", "target", names, message, advice, tuple(arguments))]))

@@ -19,6 +19,16 @@ from ossfn.adapter.client import NoService, Refused
 # draw the help more slowly than a reader can read it.
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+_IN_A_TERMINAL = {
+    "`users` lists them; a bucket or a function is deleted with them by ?cascade=true": (
+        "With --cascade a bucket or a function is deleted with them"
+    ),
+    "PUT /api/v1/buckets/{bucket} makes one": "`ossfn buckets set BUCKET` makes one",
+    "?store_unverified=true in the JSON API": "--store-unverified",
+    "`tail` holds what it wrote last": "What it wrote last",
+}
+"""What the service advises in the words of HTTP, in those of this command line."""
+
 app.command()(up)
 app.add_typer(functions.app, name="functions")
 app.add_typer(rules.app, name="rules")
@@ -79,5 +89,7 @@ def _line(fault: dict[str, str]) -> str:
     place = f"{fault['field']}: " if fault.get("field") else ""
     message = f"{place}{fault['message']}"
     if advice := fault.get("advice"):
+        for http, here in _IN_A_TERMINAL.items():
+            advice = advice.replace(http, here)
         message = f"{message if message.endswith('.') else message + '.'} {advice}"
     return f"ossfn: {shown(message)}"
