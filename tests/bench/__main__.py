@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import load
+from .isolation import isolation
 from .processes import Ossfn, ossfn, stock
 
 Figures = dict[str, list[float]]
@@ -23,7 +24,7 @@ Figures = dict[str, list[float]]
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*MEASURES, []], help="default: all")
+    parser.add_argument("what", nargs="*", choices=[*MEASURES, []], metavar="|".join(MEASURES), help="default: all")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, not how fast")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
@@ -128,7 +129,11 @@ def show(what: str, figures: Figures) -> None:
     Console().print(table)
 
 
-MEASURES: dict[str, Callable[[int, float], Figures]] = {"end-to-end": end_to_end, "latency": latency}
+MEASURES: dict[str, Callable[[int, float], Figures]] = {
+    "end-to-end": end_to_end,
+    "latency": latency,
+    "isolation": isolation,
+}
 _client = httpx.Client(timeout=30)
 _numbers = itertools.count(1)
 

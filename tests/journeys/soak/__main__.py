@@ -1,4 +1,4 @@
-"""`python -m soak --kills 500`: ends with 1 when anything was lost."""
+"""`./dev soak --kills 500`: ends with 1 when anything was lost."""
 
 import argparse
 import random
