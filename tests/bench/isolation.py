@@ -26,24 +26,26 @@ _numbers = count(1)
 
 
 def isolation(rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Latency from POST to receipt at the targets that answer; rounds alone and beside the bad ones interleaved."""
+    """Latency from POST to receipt at the targets that answer, on two services: one with the bad ones, one without."""
     figures: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, ossfn(Path(folder) / "ossfn") as service, receiver() as url:
-        names = [*(f"good{n}" for n in range(GOOD)), "hangs", "fails"]
-        register(service, url, names)
-        run(service, names[:GOOD], 1.0)
+    names = [*(f"good{n}" for n in range(GOOD)), "hangs", "fails"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        receiver() as url,
+        ossfn(Path(folder) / "alone") as alone,
+        ossfn(Path(folder) / "beside") as beside,
+    ):
+        for service in (alone, beside):
+            register(service, url, names)
+            run(service, names[:GOOD], 1.0)
+        post(beside, [key for n in range(150) for key in (f"hangs/{n}", f"fails/{n}")])
         measure(url)
-        alone: list[float] = []
         for _ in range(rounds):
-            run(service, names[:GOOD], seconds)
-            alone.append(note(figures, "alone", measure(url)))
-        heap = [key for n in range(150) for key in (f"hangs/{n}", f"fails/{n}")]
-        post(service, heap)
-        time.sleep(1)
-        for _ in range(rounds):
-            run(service, names, seconds)
+            run(alone, names[:GOOD], seconds)
+            p99_alone = note(figures, "alone", measure(url))
+            run(beside, names, seconds)
             p99 = note(figures, "beside one that hangs and one that fails", measure(url))
-            figures.setdefault("p99 beside / alone [ratio]", []).append(p99 / statistics.median(alone))
+            figures.setdefault("p99 beside / alone [ratio]", []).append(p99 / p99_alone)
     return figures
 
 
