@@ -41,8 +41,8 @@ class DeliveryQueue(Protocol):
         """Take due deliveries: at most `limit`, and of each target at most `room[target]`, `default_room` if not named.
 
         A claimed delivery is given to nobody else until its lease ends; one that is not settled by then is due again,
-        one attempt older. Targets take turns; paused ones get none. Returns at once, maybe with less than there is: then
-        `wait` returns at once too.
+        one attempt older. Targets take turns; paused ones get none. Returns at once, maybe with less than there
+        is: then `wait` returns at once too.
         """
         ...
 
