@@ -13,6 +13,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from ossfn.adapter.cli import app
+from ossfn.adapter.cli.up import misspelled
 from ossfn.adapter.demo.processes import program
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -85,6 +86,10 @@ WRONG_USAGE = [
     ("events send nowhere.json", "nowhere.json: No such file or directory"),
     ("up --port 99999", "port: Input should be less than or equal to 65535"),
     ("up --host 0.0.0.0", "ossfn: listening on 0.0.0.0 needs OSSFN_API_TOKEN"),
+    ("up --registry-url postgresql://me:secret@db/x", "registry_url: 'postgresql' is not possible: this release takes"),
+    ("up --backend-url nats://n1:4222", "backend_url: 'nats' is not possible: this release takes sqlite:///path"),
+    ("up --backend-url sqlite://outbox.db", "this release takes sqlite:///path"),
+    ("up --role ingest", "role: 'ingest' is not possible: this release runs all roles in one process"),
 ]
 
 
@@ -98,6 +103,16 @@ def test_wrong_usage_ends_with_2_and_says_why(
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
+
+
+def test_a_misspelled_variable_is_told_the_nearest_setting() -> None:
+    known = ("OSSFN_PORT", "OSSFN_SOURCES__MINIO__TOKEN", "OSSFN_SERVER", "PATH")
+    unknown = ("OSSFN_API_TOKNE", "OSSFN_SOURCE__MINIO__TOKEN", "OSSFN_XYZZY")
+    assert misspelled(dict.fromkeys((*known, *unknown), "s3cret")) == [
+        "OSSFN_API_TOKNE is not known and changes nothing; did you mean OSSFN_API_TOKEN?",
+        "OSSFN_SOURCE__MINIO__TOKEN is not known and changes nothing; did you mean OSSFN_SOURCES?",
+        "OSSFN_XYZZY is not known and changes nothing",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`ossfn keys …`: who may use the S3 notification API; works on the registry itself, no service is needed."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -81,6 +82,7 @@ def _ring(ctx: typer.Context) -> Iterator["KeyRing"]:
 
     settings = settings_from({"data": place(ctx).data})
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = os.umask(0o077)  # the registry may be made here, for this user alone
     ring = KeyRing(settings.registry, settings.data / "master.key", clock=time.time)
     try:
         ring.open()
@@ -90,6 +92,7 @@ def _ring(ctx: typer.Context) -> Iterator["KeyRing"]:
         raise typer.Exit(1) from None
     finally:
         ring.close()
+        os.umask(before)
 
 
 def _row(key: "AccessKey") -> dict[str, str]:

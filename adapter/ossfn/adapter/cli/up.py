@@ -1,6 +1,8 @@
 """`ossfn up`: the service itself, in this process."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from errno import EADDRINUSE
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +15,9 @@ from ossfn.adapter.cli.printing import say
 if TYPE_CHECKING:
     from ossfn.adapter.settings import Settings
 
+# Read by commands that speak to a service, and by functions run by hand.
+_NO_SETTINGS = {"OSSFN_SERVER", "OSSFN_STATE"}
+
 
 def up(
     ctx: typer.Context,
@@ -20,8 +25,9 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of ingest and JSON API; 0 picks a free one.")] = None,
     s3_port: Annotated[int | None, typer.Option(help="Port of the S3 notification API; 0 picks a free one.")] = None,
-    registry_url: Annotated[str | None, typer.Option(help="Where rules are kept.")] = None,
-    backend_url: Annotated[str | None, typer.Option(help="Where deliveries are kept.")] = None,
+    registry_url: Annotated[str | None, typer.Option(help="Where rules are kept: sqlite:///FILE.")] = None,
+    backend_url: Annotated[str | None, typer.Option(help="Where deliveries are kept: sqlite:///FILE.")] = None,
+    role: Annotated[str | None, typer.Option(help="Which parts to run: all, in one process.")] = None,
 ) -> None:
     """Run the service until it is asked to stop.
 
@@ -40,8 +46,12 @@ def up(
             "s3_port": s3_port,
             "registry_url": registry_url,
             "backend_url": backend_url,
+            "role": role,
         }
     )
+    for line in misspelled(os.environ):
+        say(f"ossfn: {line}")
+    os.umask(0o077)  # whatever is kept is for this user alone, in a directory that others may read too
     import uvloop
 
     from ossfn.adapter.backend import BackendUnavailable
@@ -74,6 +84,20 @@ def settings_from(options: Mapping[str, Any]) -> "Settings":
     except ValueError as fault:  # ossfn.toml or an environment variable cannot be read at all
         say(f"ossfn: {fault}")
         raise typer.Exit(2) from None
+
+
+def misspelled(environ: Mapping[str, str]) -> list[str]:
+    """For each variable that looks like one of ours and is none, a line that says so and names the nearest setting."""
+    from ossfn.adapter.settings import Settings
+
+    known = {f"OSSFN_{name.upper()}" for name in Settings.model_fields} | _NO_SETTINGS
+    unknown = sorted(name for name in environ if name.startswith("OSSFN_") and name.partition("__")[0] not in known)
+    return [f"{name} is not known and changes nothing{_perhaps(name, known)}" for name in unknown]
+
+
+def _perhaps(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name.partition("__")[0], known, n=1, cutoff=0.8)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def _why(fault: Exception, settings: "Settings") -> str:

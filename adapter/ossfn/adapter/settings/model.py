@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     )
     registry_url: str = Field("", description="Where rules are kept; empty: `registry.db` in the data directory.")
     backend_url: str = Field("", description="Where deliveries are kept; empty: `outbox.db` in the data directory.")
+    role: str = Field("all", description="Which parts run: `all`; this release runs all roles in one process.")
     api_token: SecretStr | None = Field(
         None, min_length=1, description="Bearer token for the JSON API; none: loopback only."
     )
@@ -126,6 +127,21 @@ class Settings(BaseSettings):
         30.0, ge=0, description="How long a stop waits for tries that run; what is still running then is tried again."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("registry_url", "backend_url")
+    @classmethod
+    def _within_this_release(cls, url: str) -> str:
+        if url and not url.startswith("sqlite:///"):
+            kind = url.partition(":")[0][:20]
+            raise ValueError(f"{kind!r} is not possible: this release takes sqlite:///path/to/file.db")
+        return url
+
+    @field_validator("role")
+    @classmethod
+    def _all_in_one(cls, role: str) -> str:
+        if role != "all":
+            raise ValueError(f"{role!r} is not possible: this release runs all roles in one process; use all")
+        return role
 
     @field_validator("retry")
     @classmethod
