@@ -53,9 +53,27 @@ def test_an_undecorated_handler_needs_its_signature_type() -> None:
         find_handler(code, SILENT)
 
 
-def test_a_handler_imported_from_elsewhere_can_be_named() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from handlers import go",
+        "from handlers import work as go",
+        "from handlers import *",
+        "go = make()",
+        "class go: 0",
+    ],
+)
+def test_a_handler_made_elsewhere_can_be_named(code: str) -> None:
     wanted = FunctionConfig(entry_point="go", signature_type="cloudevent")
-    assert find_handler("from handlers import go", wanted) == Handler("go", "cloudevent", False)
+    assert find_handler(code, wanted) == Handler("go", "cloudevent", False)
+
+
+def test_a_handler_that_is_not_there_is_refused_with_those_that_are() -> None:
+    code = "import functions_framework as ff\n@ff.http\ndef a(r): pass\n@ff.cloud_event\ndef b(e): pass\n"
+    with pytest.raises(FunctionRefused, match=r"there is no function nosuch in main\.py; decorated there: a, b$"):
+        find_handler(code, FunctionConfig(entry_point="nosuch"))
+    with pytest.raises(FunctionRefused, match=r"there is no function nosuch in index\.py$"):
+        find_handler("def handler(event, context): 0", FunctionConfig(entry_point="index.nosuch", source="index.py"))
 
 
 @pytest.mark.parametrize(

@@ -502,12 +502,21 @@ async def test_a_remote_function_is_like_any_other(functions: Functions) -> None
     assert (first.kind, first.runs.actor, first.runs.url) == ("remote", "me", "https://example.com/a")
     assert (functions.address_of("r"), functions.region_of("r")) == ("https://example.com/a", "eu-1")
     assert (functions.concurrency_of("r"), functions.timeout_of("r")) == (3, 4)
-    second = await functions.deploy_remote("r", "https://example.com/b")
+    with pytest.raises(FunctionRefused, match=r"region: r is in eu-1 and cannot move to cn-north-1: say eu-1"):
+        await functions.deploy_remote("r", "https://example.com/b")
+    second = await functions.deploy_remote("r", "https://example.com/b", {"region": "eu-1"})
     assert (second.created_at, functions.address_of("r")) == (first.created_at, "https://example.com/b")
     assert functions.describe("r").state is None
     assert (await functions.versions("r"), await functions.logs("r")) == ([], [])
     await functions.remove("r")
     assert functions.list() == []
+
+
+async def test_a_function_stays_in_its_region(functions: Functions, zipped: Zipped) -> None:
+    await functions.deploy("f", zipped(says("one")))
+    with pytest.raises(FunctionRefused, match=r"region: f is in cn-north-1 and cannot move to cn-east-2"):
+        await functions.deploy("f", zipped(says("two")), {"region": "cn-east-2"})
+    assert [version.number for version in await functions.versions("f")] == [1]
 
 
 async def test_versions_have_names_to_go_back_to(functions: Functions, zipped: Zipped, tmp_path: Path) -> None:

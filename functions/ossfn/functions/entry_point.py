@@ -36,9 +36,12 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 def find_handler(code: str, config: FunctionConfig) -> Handler:
     """The handler that the configuration names, else the only decorated function; refused when that leaves a doubt."""
     try:
-        functions, kinds = _top_level(ast.parse(code, config.source))
+        module = ast.parse(code, config.source)
+        functions, kinds = _top_level(module)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FunctionRefused([Fault(config.source, f"does not compile: {error}")]) from None
+    if config.entry_point:
+        _check_there(config.entry_point.rpartition(".")[2], module, list(kinds), config.source)
     if config.entry_point and "." in config.entry_point:
         return _jd_handler(config.entry_point, functions, config)
     entry_point = config.entry_point or _only(list(kinds), list(functions), config.source)
@@ -51,6 +54,29 @@ def _top_level(module: ast.Module) -> tuple[dict[str, Definition], dict[str, Kin
     names = _imported_names(module)
     functions = {node.name: node for node in module.body if isinstance(node, Definition)}
     return functions, {name: kind for name, node in functions.items() if (kind := _decorated_as(node, names))}
+
+
+def _check_there(name: str, module: ast.Module, decorated: list[str], source: str) -> None:
+    """Refuse a handler that nothing in the file makes; what a star import brings cannot be known."""
+    if not {name, "*"} & _bound_names(module):
+        there = f"; decorated there: {', '.join(decorated)}" if decorated else ""
+        raise FunctionRefused([Fault("entry_point", f"there is no function {name} in {source}{there}")])
+
+
+def _bound_names(module: ast.Module) -> set[str]:
+    """Every name that is given something anywhere in a file, `*` for a star import."""
+    names = set()
+    for node in ast.walk(module):
+        match node:
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                names.add(name)
+            case ast.Name(name, ast.Store()):
+                names.add(name)
+            case ast.alias(name, asname):
+                names.add(asname or name)
+            case _:
+                pass
+    return names
 
 
 def _only(decorated: list[str], functions: list[str], source: str) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ossfn.functions.bundle import read_bundle
 from ossfn.functions.catalog import Catalog
 from ossfn.functions.config import check_alias, check_name, remote_config
-from ossfn.functions.errors import DataInUse, NoSuchFunction, NoSuchVersion, WrongKind
+from ossfn.functions.errors import DataInUse, Fault, FunctionRefused, NoSuchFunction, NoSuchVersion, WrongKind
 from ossfn.functions.hosting.hosts import Hosts
 from ossfn.functions.hosting.logs import LogLine
 from ossfn.functions.hosting.states import State
@@ -93,6 +93,7 @@ class Functions:
             kept = await asyncio.to_thread(self._catalog.versions, name)
             number = kept[0].number + 1 if kept else 1
             version = await asyncio.to_thread(resolve, number, bundle, options or {}, actor=actor, now=time.time())
+            self._check_region(name, version.region)
             try:
                 await self._hosts.unpack(name, number, bundle)
                 return await self._switch(name, version)
@@ -111,6 +112,7 @@ class Functions:
         async with self._changing[name]:
             if (known := self._functions.get(name)) and isinstance(known.runs, Version):
                 raise WrongKind(f"{name} is hosted here; remove it before a URL is put under its name")
+            self._check_region(name, config.region)
             now = time.time()
             remote = Remote(config.url, config.region, config.concurrency, config.timeout_seconds, now, actor)
             function = Function(name, remote, known.created_at if known else now, now)
@@ -217,6 +219,12 @@ class Functions:
         """Seconds that a request may take; None when there is no such function."""
         function = self._functions.get(name)
         return function.runs.timeout_seconds if function else None
+
+    def _check_region(self, name: str, region: str) -> None:
+        """Refuse to move a function: its triggers were accepted for where it is."""
+        if (now := self.region_of(name)) and now != region:
+            why = f"{name} is in {now} and cannot move to {region}: say {now}, or remove it first, or use another name"
+            raise FunctionRefused([Fault("region", why)])
 
     def _hosted(self, name: str) -> Version:
         runs = self.get(name).runs

@@ -68,3 +68,24 @@ def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path) -> None:
     log = FunctionLog(folder)
     log.append([line(1)])
     log.close()
+
+
+def test_prints_go_on_where_no_new_file_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES", 100)
+    with closing(FunctionLog(tmp_path / "logs")) as log:
+        (tmp_path / "logs/next.jsonl").mkdir()  # as a full disk does, it lets nothing be created there
+        for number in range(20):
+            log.append([line(number)])
+        assert log.last(30) == [line(number) for number in range(20)]
+        (tmp_path / "logs/next.jsonl").rmdir()
+        log.append([line(20)])
+        log.append([line(21)])
+        assert log.last(30) == [line(number) for number in range(22)]
+        assert (tmp_path / "logs/1.jsonl").exists()
+
+
+def test_a_line_that_comes_after_the_end_is_let_go(tmp_path: Path) -> None:
+    log = FunctionLog(tmp_path / "logs")
+    log.close()
+    log.append([line(1)])
+    assert log.last(1) == []

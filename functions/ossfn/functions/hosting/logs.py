@@ -43,7 +43,8 @@ class FunctionLog:
 
     def append(self, lines: Iterable[LogLine]) -> None:
         """Keep lines; they can be read at once. When the disk is full they are lost, and the function goes on."""
-        with contextlib.suppress(OSError):
+        # ValueError: the log is closed already, and a host that stops late still says something.
+        with contextlib.suppress(OSError, ValueError):
             self._file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
             if self._file.tell() > FILE_BYTES:
                 self._rotate()
@@ -61,11 +62,14 @@ class FunctionLog:
         self._file.close()
 
     def _rotate(self) -> None:
-        self._file.close()
+        """Begin a new file; when that is not possible, nothing moves and writing goes on in the old one."""
+        fresh = (self._folder / "next.jsonl").open("ab", buffering=0)
         for number in reversed(range(OLD_FILES)):
             if self._path(number).exists():
                 self._path(number).replace(self._path(number + 1))
-        self._file = self._path(0).open("ab", buffering=0)
+        (self._folder / "next.jsonl").replace(self._path(0))
+        self._file.close()
+        self._file = fresh
 
     def _path(self, number: int) -> Path:
         return self._folder / (f"{number}.jsonl" if number else "current.jsonl")
