@@ -4,6 +4,7 @@ import pytest
 
 from ossfn.adapter.delivery import (
     Accepted,
+    Circuit,
     DeadLetter,
     Delivered,
     Failed,
@@ -14,7 +15,7 @@ from ossfn.adapter.delivery import (
     Refused,
     RetryAt,
 )
-from ossfn.adapter.retry import PRESETS, RetryPolicy
+from ossfn.adapter.retry import PRESETS, CircuitPolicy, RetryPolicy
 
 HALF = 0.5  # dice in the middle: no jitter
 
@@ -68,3 +69,25 @@ def test_presets_end_after_their_attempts() -> None:
         assert step(policy, Failed("no"), attempts) == DeadLetter(f"gave up after {attempts} attempts: no")
     assert [PRESETS["lambda"].delay(n, 0.1) for n in (1, 2)] == [60, 120]
     assert 10 <= PRESETS["jd"].delay(3, 0.0) <= PRESETS["jd"].delay(3, 0.99) <= 20
+
+
+def test_standard_webhooks_schedule() -> None:
+    policy, minute, hour = PRESETS["standard-webhooks"], 60, 3600
+    wanted = [5, 5 * minute, 30 * minute, *(n * hour for n in (2, 5, 10, 14, 20, 24))]
+    assert [policy.delay(n, HALF) for n in range(1, 10)] == wanted
+    now = 1000.0
+    for attempt, delay in enumerate(wanted, 1):
+        assert step(policy, Failed("HTTP 503"), attempt, now) == RetryAt(now + delay)
+        now += delay
+    assert step(policy, Failed("HTTP 503"), 10, now) == DeadLetter("gave up after 10 attempts: HTTP 503")
+    assert now - 1000 == 75 * hour + 35 * minute + 5
+
+
+def test_a_circuit_stays_open_longer_each_time_up_to_a_minute() -> None:
+    circuit, times = CircuitPolicy().opened(None, 1000.0), []
+    for _ in range(6):
+        times.append(circuit.open_until - 1000)
+        circuit = CircuitPolicy().opened(circuit, 1000.0)
+    assert times == [5, 10, 20, 40, 60, 60]
+    assert circuit == Circuit(7, 1060.0)
+    assert CircuitPolicy().opened(Circuit(10_000, 0.0), 0.0).open_until == 60
