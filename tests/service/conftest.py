@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,12 @@ class Running:
 
 
 @contextmanager
-def running(data: Path, **settings: str) -> Iterator[Running]:
-    """`ossfn up` on free ports; stopped as an operator would."""
+def running(data: Path, *, log: Path | None = None, **settings: str) -> Iterator[Running]:
+    """`ossfn up` on free ports, logging to this file or to ours; stopped as an operator would."""
     env = os.environ | {f"OSSFN_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "ossfn.adapter", "up", "--data", str(data), "--port", "0", "--s3-port", "0"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, cwd=data.parent)
+    with log.open("wb") if log else nullcontext() as stderr:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr, cwd=data.parent)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

@@ -22,7 +22,7 @@ def service(tmp_path: Path) -> Iterator[Running]:
     )
     before = os.umask(0o022)
     try:
-        with running(tmp_path / "data", api_token="s3cret") as service:
+        with running(tmp_path / "data", log=tmp_path / "log", api_token="s3cret") as service:
             yield service
     finally:
         os.umask(before)
@@ -42,9 +42,7 @@ def test_beside_the_configured_sources_there_is_none(service: Running) -> None:
     assert service.http.post("/ingest/minio", json={"Records": []}).status_code == 401
 
 
-def test_a_secret_in_a_callbacks_query_is_in_no_metric_and_in_no_log(
-    capfd: pytest.CaptureFixture[str], service: Running
-) -> None:
+def test_a_secret_in_a_callbacks_query_is_in_no_metric_and_in_no_log(service: Running, tmp_path: Path) -> None:
     service.http.put("/api/v1/buckets/photos", json={"region": "cn-north-1"}, headers=WRITER).raise_for_status()
     rule = {"name": "all", "events": ["s3:ObjectCreated:*"], "target": {"callbacks": [f"{HOOK}?key=HIDDEN"]}}
     service.http.post("/api/v1/buckets/photos/rules", json=rule, headers=WRITER).raise_for_status()
@@ -56,7 +54,7 @@ def test_a_secret_in_a_callbacks_query_is_in_no_metric_and_in_no_log(
     service.until(lambda: f'ossfn_attempts_total{{result="retry",target="callback:{HOOK}?…"}}' in metrics(service))
     assert f'ossfn_waiting{{target="callback:{HOOK}?…"}} 1.0' in metrics(service)
     assert "HIDDEN" not in metrics(service)
-    logged = capfd.readouterr().err
+    logged = (tmp_path / "log").read_text(encoding="utf-8")
     assert f'"target":"callback:{HOOK}?…"' in logged
     assert "HIDDEN" not in logged
 
