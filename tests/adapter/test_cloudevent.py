@@ -47,7 +47,8 @@ def attributes(event: ObjectEvent, mode: Mode = "safe") -> dict[str, str | int]:
 
 
 def body_of(format_: str, event: ObjectEvent) -> tuple[dict[str, str], bytes]:
-    headers, body = render(format_, event, "our-id", rule="thumbs", generation=7, hops=2)
+    hopped = replace(event, metadata={**event.metadata, "ossfn-hops": "2"})
+    headers, body = render(format_, hopped, "our-id", rule="thumbs", generation=7)
     return dict(headers), body
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-from ossfn.adapter.events import ObjectEvent, identity
+from ossfn.adapter.events import ObjectEvent, hops_of, identity
 
 Mode = Literal["safe", "strict"]
 """`strict` is the table to the letter, whose ids are not unique: all keys of one DeleteObjects share one.
@@ -36,9 +36,7 @@ _tracestate = re.compile(r"[ -~]{1,512}").fullmatch
 _plain = re.compile(rf"[{re.escape(_NOT_ENCODED)}0-9A-Za-z]*").fullmatch
 
 
-def attributes(
-    event: ObjectEvent, event_id: str, *, rule: str, generation: int, mode: Mode = "safe", hops: int = 0
-) -> Attributes:
+def attributes(event: ObjectEvent, event_id: str, *, rule: str, generation: int, mode: Mode = "safe") -> Attributes:
     """Every context attribute of an event, the same at each attempt; `event_id` is ours, for want of an identity."""
     strict = mode == "strict"
     named: Attributes = {
@@ -51,7 +49,7 @@ def attributes(
         "partitionkey": f"{event.bucket}/{event.key}",
         "ossrule": rule,
         "ossgeneration": generation,
-        "osshops": hops,
+        "osshops": hops_of(event),
     }
     if event.time:
         named["time"] = event.time

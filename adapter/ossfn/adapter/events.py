@@ -42,6 +42,12 @@ class ObjectEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The ingest source it arrived at; set by ingest, not by the dialect."""
 
 
+def hops_of(event: ObjectEvent) -> int:
+    """How often a function has written this object in answer to its own writing: metadata set by the author's kit."""
+    hops = event.metadata.get("ossfn-hops", "")
+    return int(hops[:9]) if hops.isascii() and hops.isdecimal() else 0
+
+
 def places(event: ObjectEvent) -> int:
     """How many places it takes in a bounded queue: one for each 64 KiB, so that large events are held in few."""
     return 1 + memoryview(event.record).nbytes // 65536

@@ -15,7 +15,6 @@ def render(
     rule: str,
     generation: int,
     mode: Mode = "safe",
-    hops: int = 0,
 ) -> tuple[Headers, bytes]:
     """Headers and body of the request that delivers this event; `format` is one of `trigger_registry.rules.Format`."""
     record = bytes(event.record)
@@ -24,7 +23,7 @@ def render(
             return JSON, b'{"Records":[' + record + b"]}"
         case "jd-notification":
             return [*JSON, ("x-jdcloud-message-type", "Notification")], jd_formats.callback(event)
-    named = cloudevent.attributes(event, event_id, rule=rule, generation=generation, mode=mode, hops=hops)
+    named = cloudevent.attributes(event, event_id, rule=rule, generation=generation, mode=mode)
     match format:
         case "structured":
             return [("content-type", cloudevent.STRUCTURED)], cloudevent.structured(named, record)

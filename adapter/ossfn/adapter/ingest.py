@@ -9,7 +9,7 @@ import msgspec
 from ossfn.adapter.backend import EventLog
 from ossfn.adapter.delivery import Entry, NewDelivery, Order, position
 from ossfn.adapter.dialects import Confirmation, Decoded, decode
-from ossfn.adapter.events import ObjectEvent, identity
+from ossfn.adapter.events import ObjectEvent, hops_of, identity
 from ossfn.trigger_registry.matching import Match
 from ossfn.trigger_registry.rules import Rule
 
@@ -40,23 +40,24 @@ class LoopGuard:
     Used on one event loop only.
     """
 
-    MOST = 16
-    """Hops that an event may have made, and times that one key may call one function within a minute."""
+    MOST_HOPS = 16
     KEYS = 100_000
     """Keys that are counted; beyond this counting begins anew, and a loop is found a little later."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls_per_minute: int) -> None:
+        """One key may call one function so often; 0: as often as it likes."""
+        self._most_calls = calls_per_minute
         self._minute = 0
         self._calls: Counter[tuple[str, str, str]] = Counter()
 
     def why_not(self, event: ObjectEvent, target: str, now: float) -> str:
         """Empty, or why this event must not reach this target."""
-        hops = event.metadata.get("ossfn-hops", "")
-        if hops.isdecimal() and int(hops[:9]) > self.MOST:
+        if (hops := hops_of(event)) > self.MOST:
             return f"loop: a function has written this object in answer to itself {hops} times"
         self._count_anew(now)
-        if self._calls[target, event.bucket, event.key] >= self.MOST and target.startswith("function:"):
-            return f"loop: this key has called {target} {self.MOST} times within a minute"
+        most = self._most_calls
+        if most and self._calls[target, event.bucket, event.key] >= most and target.startswith("function:"):
+            return f"loop: this key has called {target} {most} times within a minute"
         return ""
 
     def called(self, entry: Entry) -> None:
@@ -81,12 +82,13 @@ class Ingest:
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str],
+        calls_per_minute: int = 16,
     ) -> None:
         self._log = log
         self._match = match
         self._clock = clock
         self._new_id = new_id
-        self._loops = LoopGuard()
+        self._loops = LoopGuard(calls_per_minute)
 
     async def accept(self, source: Source, headers: Mapping[str, str], body: bytes) -> Receipt | Confirmation:
         """Keep all events of a notification, or none. Raises NotDecodable and BackendUnavailable."""

@@ -40,7 +40,7 @@ EVENTS = list(captured())
 
 def sent(event: events.ObjectEvent, kind: str = "structured", mode: Mode = "safe") -> CloudEvent:
     """The CloudEvent as a handler gets it."""
-    headers, body = render(kind, event, "e1", rule="r1", generation=7, mode=mode, hops=2)
+    headers, body = render(kind, event, "e1", rule="r1", generation=7, mode=mode)
     return from_http(dict(headers), body)
 
 
@@ -64,7 +64,7 @@ def test_everything_else_is_what_the_store_said() -> None:
         assert (read.size, read.store, read.region) == (
             event.size, record.get("eventSource", ""), record.get("awsRegion") or ""
         )  # fmt: skip
-        assert (read.etag, read.metadata, read.rule, read.hops) == (event.etag, event.metadata, "r1", 2)
+        assert (read.etag, read.metadata, read.rule, read.hops) == (event.etag, event.metadata, "r1", 0)
         assert read.record == record
         assert (read.time.timestamp() if read.time else 0) == pytest.approx(seconds(event.time), abs=0.001)
 
