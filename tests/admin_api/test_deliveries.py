@@ -244,3 +244,16 @@ async def test_an_event_is_explained_by_what_became_of_it(api: Api) -> None:
     )
     assert (newer["redelivery_of"], newer["attempts"]) == (delivery_id, [])
     assert (await api.refused("GET", "/explain?event_id=nothing", status=404)).code == "NoSuchEvent"
+
+
+async def test_the_next_page_is_asked_for_by_its_name(api: Api) -> None:
+    (fault,) = (await api.refused("GET", "/deliveries?next=7")).faults
+    assert (fault.field, "`before`" in fault.advice) == ("next", True)
+
+
+async def test_a_recount_says_the_same_as_the_counters(api: Api) -> None:
+    await api.keep_dead("a")
+    await api.keep_delivered("b")
+    await api.keep("c")
+    assert await api.get("/stats?recount=true") == (stats := await api.get("/stats"))
+    assert [stats[name] for name in ("accepted", "delivered", "dead", "pending")] == [3, 1, 1, 1]

@@ -164,11 +164,24 @@ async def test_everything_that_is_wrong_with_a_rule_is_said_at_once(api: Api) ->
     assert fields["events[0]"].arguments[0] == Argument(name="ArgumentName", value="Event")
 
 
+@pytest.mark.parametrize("target", [{}, {"function": "f", "callbacks": [HOOK]}])
+async def test_none_or_both_kinds_of_target_are_refused_with_whatever_else_is_wrong(api: Api, target: Any) -> None:
+    await a_bucket(api)
+    wrong = a_rule() | {"target": target, "events": ["s3:Nothing"], "prefix": "x" * 1023}
+    refused = await api.refused("POST", "/buckets/photos/rules", wrong)
+    assert [fault.field for fault in refused.faults] == ["events[0]", "prefix", "target"]
+    assert refused.faults[2].message == "A rule has 1 to 5 callbacks or one function as its target."
+
+
+async def test_a_wrong_value_is_repeated_as_the_json_that_it_was(api: Api) -> None:
+    await a_bucket(api)
+    refused = await api.refused("POST", "/buckets/photos/rules", a_rule() | {"prefix": {"é": [None, True]}})
+    assert refused.faults[0].value == '{"é": [null, true]}'
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"target": {}}, "target"),
-        ({"target": {"function": "f", "callbacks": [HOOK]}}, "target"),
         ({"target": {"queue": "f"}}, "target.queue"),
         ({"prefx": "in/"}, "prefx"),
         ({"events": "s3:ObjectCreated:*"}, "events"),

@@ -13,6 +13,9 @@ from ossfn.adapter.client import Answer
 _CUT = 24
 """Characters that a long value keeps at least on a terminal, before columns on the right are left out."""
 
+_PADDED = 80
+"""Characters up to which a column is filled up where there is no terminal: one endless key moves its own row alone."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON as it is.")]
 
 
@@ -104,7 +107,7 @@ def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int)
 
 def _write_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     lines = [[column.upper() for column in columns], *cells]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [min(_PADDED, max(map(len, column))) for column in zip(*lines, strict=True)]
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo("  ".join(padded).rstrip())

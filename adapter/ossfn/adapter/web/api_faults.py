@@ -1,5 +1,6 @@
 """Every refusal of the API as RFC 9457 problem+json, whoever raised it; and what its faults look like."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -86,8 +87,8 @@ class ApiError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as a fault repeats it: not without end."""
-    text = value if isinstance(value, str) else repr(value)
+    """A value as a fault repeats it: as the JSON that it was, not without end."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
@@ -133,6 +134,8 @@ def _shape_fault(error: Mapping[str, Any]) -> Fault:
             return Fault(code="InvalidRequest", message=f"{place} is missing.", field=place)
         case "extra_forbidden":
             advice = "Check its spelling; GET /api/v1/openapi.json lists all that is known."
+            if error["loc"] == ("query", "next"):
+                advice = "Give the `next` of one page as `before` to get the page behind it."
             return Fault(
                 code="InvalidRequest", message=f"{place} is not known.", field=place, value=given, advice=advice
             )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ossfn.adapter.web.api_shapes import Shape, Time
 from ossfn.trigger_registry.changes import Change
@@ -26,17 +26,10 @@ class TargetIn(Shape):
     function: str | None = None
     callbacks: list[str] | None = None
 
-    @model_validator(mode="after")
-    def _one(self) -> "TargetIn":
-        if (self.function is None) == (self.callbacks is None):
-            raise ValueError('give exactly one of {"function": NAME} and {"callbacks": [URL, …]}')
-        return self
-
     def targets(self) -> tuple[Target, ...]:
-        """The same as the registry has it."""
-        if self.function is not None:
-            return (FunctionRef(self.function),)
-        return tuple(Callback(url) for url in self.callbacks or ())
+        """The same as the registry has it, which refuses none and both along with whatever else is wrong."""
+        function = () if self.function is None else (FunctionRef(self.function),)
+        return (*function, *(Callback(url) for url in self.callbacks or ()))
 
 
 class FunctionTarget(Shape):
