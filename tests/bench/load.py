@@ -15,7 +15,7 @@ RECORD = {
     "s3": {
         "s3SchemaVersion": "1.0", "configurationId": "everything",
         "bucket": {"name": "bench", "ownerIdentity": {"principalId": "A3NL1KOZZKExample"}, "arn": "arn:aws:s3:::bench"},
-        "object": {"key": "docs/2026/11/hello+world.txt", "size": 12, "eTag": "6f5902ac237024bdd0c176cb93063dc4",
+        "object": {"key": "docs/2026/11/SEQUENCER.txt", "size": 12, "eTag": "6f5902ac237024bdd0c176cb93063dc4",
                    "sequencer": "SEQUENCER"},
     },
 }  # fmt: skip

@@ -52,7 +52,7 @@ class LoopGuard:
 
     def why_not(self, event: ObjectEvent, target: str, now: float) -> str:
         """Empty, or why this event must not reach this target."""
-        if (hops := hops_of(event)) > self.MOST:
+        if (hops := hops_of(event)) > self.MOST_HOPS:
             return f"loop: a function has written this object in answer to itself {hops} times"
         self._count_anew(now)
         most = self._most_calls

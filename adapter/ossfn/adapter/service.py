@@ -109,7 +109,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # Never sooner than a repeated event must be known as one.
         keep = max(settings.retention_days * 86400, settings.duplicate_window_seconds)
         await _run(stack, _clean_up(backend, keep))
-        ingest = Ingest(backend, registry.match, clock=time.time, new_id=new_event_id)
+        ingest = Ingest(
+            backend,
+            registry.match,
+            clock=time.time,
+            new_id=new_event_id,
+            calls_per_minute=settings.key_calls_per_minute,
+        )
         senders = _senders(settings, fetch_through(transport))
         yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, senders)
 

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     duplicate_window_seconds: float = Field(
         3600.0, ge=0, description="How long a repeated event is known as a duplicate."
     )
+    key_calls_per_minute: int = Field(
+        16,
+        ge=0,
+        description="Calls of one function by one key within a minute; more are taken for a loop. 0: as many as come.",
+    )
     retention_days: float = Field(7.0, gt=0, description="How long events whose deliveries all ended well are kept.")
     max_pending: int = Field(
         10_000_000, gt=0, description="Deliveries that may wait; above this, notifications get 503."
