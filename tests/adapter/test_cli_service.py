@@ -372,3 +372,19 @@ def test_refusals_advise_in_the_words_of_the_command_line(ossfn: Ossfn) -> None:
     assert "With --cascade" in held.err
     assert "`ossfn buckets set BUCKET` makes one" in unknown.err
     assert ossfn("buckets", "rm", "held", "--cascade").status == 0
+
+
+def test_doctor_names_a_target_that_keeps_failing_and_why(ossfn: Ossfn, folder: Path) -> None:
+    ossfn("buckets", "set", "tried")
+    ossfn("rules", "add", "tried", "--event", "s3:ObjectCreated:*", "--callback", "http://127.0.0.1:9/")
+    notify(ossfn, folder, "tried", "a", "b")
+    deadline = time.monotonic() + 30
+    while min(d["attempt"] for d in ossfn("deliveries", "ls", "--bucket", "tried", "--json").json()["deliveries"]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    told = ossfn("doctor")
+    assert told.status == 1
+    assert re.search(r"WRONG retries: callback:http://127.0.0.1:9/ fails: 2 of 2 that wait .*refused", told.out)
+    assert "ok    recounted: counters and deliveries agree" in told.out
+    assert ossfn("deliveries", "cancel", "--bucket", "tried").status == 0
+    assert "retries: no target keeps failing" in ossfn("doctor").out

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -15,6 +16,8 @@ from ossfn.adapter.client import Client, Refused, api
 LOW_DISK_BYTES = 1024**3
 """With less free space, notifications will soon be refused."""
 MOST_COUNTED = 1000
+RECOUNT_SECONDS = 600.0
+"""Counting every delivery takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
         Finding("reachable", service.url),
         _ready(service),
         _conserved(service),
+        _recounted(service),
         *_paused(service),
+        *_failing(service),
         *_dead(service),
         *_functions(service),
         *_disk(ctx),
@@ -71,6 +76,34 @@ def _conserved(service: Client) -> Finding:
         cure = "Counts and deliveries disagree: keep a copy of the data directory and report it."
         return Finding("conserved", f"{counts['accepted']} accepted, but {told}: {missing} missing", cure)
     return Finding("conserved", f"{counts['accepted']} accepted = {told}")
+
+
+def _recounted(service: Client) -> Finding:
+    """The counters only grow, so those of a recount must lie between those read before and after it."""
+    before = service.get(api("stats")).json()
+    answer = service.request("GET", api("stats"), query={"recount": "true"}, timeout_seconds=RECOUNT_SECONDS)
+    recount, after = answer.json(), service.get(api("stats")).json()
+    names = ("accepted", "delivered", "dead", "cancelled")
+    wrong = [name for name in names if not before[name] <= recount[name] <= after[name]]
+    if wrong:
+        told = ", ".join(f"{recount[name]} {name} where {after[name]} are counted" for name in wrong)
+        return Finding("recounted", told, "Keep a copy of the data directory and report it.")
+    return Finding("recounted", "counters and deliveries agree")
+
+
+def _failing(service: Client) -> Iterator[Finding]:
+    """Targets whose deliveries are tried again and again, among the newest that wait."""
+    page = service.get(api("deliveries"), {"state": "pending", "limit": MOST_COUNTED}).json()["deliveries"]
+    waiting = Counter(delivery["target"] for delivery in page)
+    failing = [delivery for delivery in page if delivery["attempt"] > 1 and delivery["reason"]]
+    last_reasons = {delivery["target"]: delivery["reason"] for delivery in reversed(failing)}
+    for target, count in Counter(delivery["target"] for delivery in failing).most_common():
+        found = (
+            f"{target} fails: {count} of {waiting[target]} that wait were tried more than once: {last_reasons[target]}"
+        )
+        yield Finding("retries", found, f"See them: ossfn deliveries ls --state pending --target {target}")
+    if not failing:
+        yield Finding("retries", "no target keeps failing")
 
 
 def _paused(service: Client) -> Iterator[Finding]:
