@@ -346,7 +346,7 @@ def test_without_the_token_it_says_so(ossfn: Ossfn) -> None:
     done = ossfn("functions", "ls", OSSFN_API_TOKEN="")
 
     assert (done.status, done.out) == (1, "")
-    assert done.err == "ossfn: The API needs a token. Send it as `Authorization: Bearer TOKEN`.\n"
+    assert done.err == "ossfn: The API needs a token. Put it into OSSFN_API_TOKEN.\n"
 
 
 def test_on_a_terminal_a_table_fits(ossfn: Ossfn, folder: Path, environment: Mapping[str, str]) -> None:

@@ -25,6 +25,8 @@ _IN_A_TERMINAL = {
     ),
     "PUT /api/v1/buckets/{bucket} makes one": "`ossfn buckets set BUCKET` makes one",
     "?store_unverified=true in the JSON API": "--store-unverified",
+    "Send it as `Authorization: Bearer TOKEN`": "Put it into OSSFN_API_TOKEN",
+    "callback:URL, percent-encoded": "callback:URL",
     "`tail` holds what it wrote last": "What it wrote last",
 }
 """What the service advises in the words of HTTP, in those of this command line."""
