@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -77,8 +78,19 @@ def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = N
 
     Ctrl-C reaches the demo alone, not the program: the demo stops all that it started, in order.
     """
+    # Started on another thread: a signal interrupts the main one, maybe just when nobody knows of the process yet.
+    starter = ThreadPoolExecutor(1)
+    starting = starter.submit(_start, command, log, env)
+    try:
+        yield Running(Path(command[0]).name, starting.result(), log)
+    finally:
+        _stop(starting.result())
+        starter.shutdown()
+
+
+def _start(command: Sequence[str], log: Path, env: Mapping[str, str] | None) -> "subprocess.Popen[bytes]":
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - a list, no shell
+        return subprocess.Popen(  # noqa: S603 - a list, no shell
             command,
             cwd=log.parent,
             env={**os.environ, **(env or {})},
@@ -86,10 +98,6 @@ def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = N
             stderr=out,
             start_new_session=True,
         )
-    try:
-        yield Running(Path(command[0]).name, process, log)
-    finally:
-        _stop(process)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
