@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -78,14 +78,31 @@ def running(command: Sequence[str], log: Path, env: Mapping[str, str] | None = N
 
     Ctrl-C reaches the demo alone, not the program: the demo stops all that it started, in order.
     """
-    # Started on another thread: a signal interrupts the main one, maybe just when nobody knows of the process yet.
-    starter = ThreadPoolExecutor(1)
-    starting = starter.submit(_start, command, log, env)
+    process = None
     try:
-        yield Running(Path(command[0]).name, starting.result(), log)
+        with _undisturbed():
+            process = _start(command, log, env)
+        yield Running(Path(command[0]).name, process, log)
     finally:
-        _stop(starting.result())
-        starter.shutdown()
+        if process:
+            _stop(process)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a signal that comes now interrupt only when the block has ended, and nobody lose sight of a process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _start(command: Sequence[str], log: Path, env: Mapping[str, str] | None) -> "subprocess.Popen[bytes]":
