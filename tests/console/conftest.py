@@ -104,10 +104,10 @@ def running(folder: Path, token: str = "", **settings: str) -> Iterator[Service]
         process.stdout.close()
 
 
-def deploy(service: Service, folder: Path, name: str, **env: str) -> None:
+def deploy(service: Service, folder: Path, name: str, source: str = SOURCE, **env: str) -> None:
     """Deploy the function of these tests, or its next version."""
     folder.mkdir(exist_ok=True)
-    (folder / "main.py").write_text(SOURCE)
+    (folder / "main.py").write_text(source)
     cli = [sys.executable, "-m", "ossfn.adapter", "--server", service.url, "functions", "deploy", str(folder)]
     options = [part for item in env.items() for part in ("--env", "=".join(item))]
     subprocess.run([*cli, "--name", name, *options], check=True, capture_output=True)
