@@ -119,7 +119,7 @@ def rule(name: str, prefix: str = "", suffix: str = "", **target: Any) -> dict[s
     return {"name": name, "events": events, "prefix": prefix, "suffix": suffix, "target": target}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with a function in two versions, a callback that does not answer, and deliveries of every state."""
     folder = tmp_path_factory.mktemp("console")

@@ -111,7 +111,7 @@ def test_a_target_is_paused_and_what_waits_is_cancelled(page: Page, service: Ser
 
 def test_the_overview_adds_up_and_plots(page: Page, service: Service) -> None:
     page.goto(service.console())
-    expect(page.get_by_role("status")).to_contain_text("accounted for")
+    expect(page.locator(".light.kept")).to_contain_text("accounted for")
     stats = service.api("GET", "stats")
     expect(page.locator(".counts .accepted dd")).to_have_text(str(stats["accepted"]))
     expect(page.locator(".plot canvas")).to_have_count(4)

@@ -73,6 +73,13 @@ def test_signing_out_ends_it(page: Page, guarded: Service) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_a_page_that_updates_itself_asks_for_the_token_once_the_session_ends(page: Page, guarded: Service) -> None:
+    sign_in(page, guarded, TOKENS["reader"], "/deliveries")
+    expect(page.get_by_role("heading", name="Deliveries")).to_be_visible()
+    page.context.clear_cookies()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_a_form_without_its_secret_changes_nothing(service: Service) -> None:
     with httpx.Client(base_url=service.url, trust_env=False) as browser:
         page = browser.get("/console/buckets")

@@ -112,7 +112,9 @@ def _json_api(service: Service, tokens: Sequence[Token]) -> ASGIApp:
 def _console(service: Service, api: ASGIApp, tokens: Sequence[Token]) -> list[BaseRoute]:
     return console_routes(
         api=api,
-        behind=Behind(service.registry, service.functions, service.recent, service.settings.limits),
+        behind=Behind(
+            service.registry, service.functions, service.recent, service.settings.limits, service.backend.circuits
+        ),
         tokens=tokens,
         key=service.keys.derived("console"),
     )

@@ -22,7 +22,7 @@ from ossfn.adapter.web.console.words import chosen
 Page = Callable[[Visit], Awaitable[Response]]
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -108,12 +108,11 @@ class _Door:
 
 
 def _to_login(request: Request) -> Response:
+    if "hx-request" in request.headers:  # a part of a page, which must not become the login page: htmx loads that whole
+        return Response(status_code=401, headers={"hx-redirect": to("login")})
     query = f"?{request.url.query}" if request.url.query else ""
     going = {"next": f"{request.url.path}{query}"} if request.method == "GET" else {}
-    response = RedirectResponse(to("login", **going), 303)
-    # A part of a page that is fetched must not become the login page: htmx loads that as a whole.
-    response.headers["hx-redirect"] = to("login")
-    return response
+    return RedirectResponse(to("login", **going), 303)
 
 
 def _inside(path: str) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ossfn.adapter.web.console.pages import Visit
-from ossfn.adapter.web.console.recent import Recent
+from ossfn.adapter.web.console.pages import Behind, Visit
 
 SHOWN_SECONDS = 300
 """What the table by target looks back on."""
@@ -17,7 +16,7 @@ async def overview(visit: Visit) -> Response:
     """Counts, plots, targets."""
     stats, listed = await asyncio.gather(visit.api.get("stats"), visit.api.get("targets"))
     missing = stats["accepted"] - sum(stats[state] for state in ("delivered", "dead", "pending", "cancelled"))
-    targets = target_rows(listed["targets"], visit.behind.recent)
+    targets = target_rows(listed["targets"], visit.behind)
     return visit.page("overview.html", stats=stats, missing=missing, targets=targets, minutes=SHOWN_SECONDS // 60)
 
 
@@ -27,14 +26,15 @@ async def plots(visit: Visit) -> Response:
     return Response(orjson.dumps(columns), media_type="application/json")
 
 
-def target_rows(listed: list[dict[str, Any]], recent: Recent) -> list[dict[str, Any]]:
-    """Every target that waits, is paused or was tried lately, with both what the API and what the plots know."""
+def target_rows(listed: list[dict[str, Any]], behind: Behind) -> list[dict[str, Any]]:
+    """Every target that waits, is on hold or was tried lately, with all that is known of it."""
     known = {each["target"]: each for each in listed}
-    tallies = recent.targets(SHOWN_SECONDS)
+    tallies, circuits = behind.recent.targets(SHOWN_SECONDS), behind.circuits()
     nothing = {"pending": 0, "oldest_at": None, "paused_at": None, "paused_reason": ""}
     return [
-        {"target": target, "tally": tallies.get(target), **nothing, **known.get(target, {})}
-        for target in sorted({*known, *tallies})
+        {"target": target, "tally": tallies.get(target), "circuit": circuits.get(target), **nothing}
+        | known.get(target, {})
+        for target in sorted({*known, *tallies, *circuits})
     ]
 
 

@@ -1,9 +1,10 @@
 """What every page shares: the visit that asked for it, its templates, and how times and counts are written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ossfn.adapter.delivery import Circuit
 from ossfn.adapter.web.console.asking import Api
 from ossfn.adapter.web.console.recent import Recent
 from ossfn.adapter.web.console.session import Session
@@ -36,6 +38,8 @@ class Behind:
     functions: Functions
     recent: Recent
     limits: Limits
+    circuits: Callable[[], Mapping[str, Circuit]]
+    """Targets that are left alone because they failed too often in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ def _pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+@cache
 def _versioned(name: str) -> str:
     """The address of a static file, another one whenever its content is."""
     return f"{BASE}/static/{name}?{sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

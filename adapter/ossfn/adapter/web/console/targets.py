@@ -9,7 +9,7 @@ from ossfn.adapter.web.console.pages import Visit, go_to
 async def targets(visit: Visit) -> Response:
     """Every target."""
     listed = await visit.api.get("targets")
-    return visit.page("targets.html", targets=target_rows(listed["targets"], visit.behind.recent))
+    return visit.page("targets.html", targets=target_rows(listed["targets"], visit.behind))
 
 
 async def pause(visit: Visit) -> Response:
