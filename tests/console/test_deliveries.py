@@ -109,6 +109,13 @@ def test_a_target_is_paused_and_what_waits_is_cancelled(page: Page, service: Ser
     assert len(service.deliveries(prefix="in/held/2", state="cancelled")) == 1
 
 
+def test_the_overview_follows_what_happens(page: Page, service: Service) -> None:
+    page.goto(service.console())
+    before = service.api("GET", "stats")["accepted"]
+    service.put("in/followed.jpg")
+    expect(page.locator(".counts .accepted dd")).to_have_text(str(before + 1), timeout=15_000)
+
+
 def test_the_overview_adds_up_and_plots(page: Page, service: Service) -> None:
     page.goto(service.console())
     expect(page.locator(".light.kept")).to_contain_text("accounted for")

@@ -86,5 +86,8 @@ def test_many_targets_are_counted_together() -> None:
     found = recent.targets(10)
     assert len(found) == MOST_TARGETS + 1
     assert found[OTHERS].delivered == 5
+    recent.waiting({f"callback:http://{n}/": (n, clock.now) for n in range(MOST_TARGETS + 5)})
     clock.now += STEP_SECONDS
     assert recent.series("")["delivered"][-1] == (MOST_TARGETS + 5) / STEP_SECONDS
+    assert recent.series("")["waiting"][-1] == sum(range(MOST_TARGETS + 5))
+    assert recent.series(OTHERS)["waiting"][-1] == sum(range(5))

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ossfn.adapter.web.api_guard import JSON_BYTES, NOBODY, Token
+from ossfn.adapter.web.api_guard import JSON_BYTES, NOBODY, Token, foreign
 from ossfn.adapter.web.console import buckets, deliveries, functions, overview, rules, targets
 from ossfn.adapter.web.console.asking import Api, Refused
 from ossfn.adapter.web.console.pages import BASE, STATIC, Behind, Form, Visit, rendered, to
@@ -61,9 +61,11 @@ class _Door:
 
         async def answer(request: Request) -> Response:
             known, form = self._sessions.of(request), await _form(request)
-            if known is None and self._sessions.everybody is None:
+            if known is None and self._sessions.need_token:
                 return _to_login(request)
-            session = known or self._sessions.open(self._sessions.everybody or NOBODY)
+            session = known or self._sessions.open(NOBODY)
+            if session.token is NOBODY and (refused := foreign(request.headers)):
+                return refused
             if request.method == "POST" and not is_own(request, session, form.get("csrf", "")):
                 response = _expired(request, session)
             else:

@@ -120,6 +120,7 @@ async def ask_rollback(visit: Visit) -> Response:
         question,
         to("buckets", name, "rollback"),
         visit.words("Roll back"),
+        is_final=False,
         hidden={"to": generation, "generation": now["generation"]},
         back=to("buckets", name, "history"),
     )

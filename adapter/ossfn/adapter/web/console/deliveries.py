@@ -1,5 +1,6 @@
 """Pages of deliveries: the live list and its filter, one delivery with every try, sending again, calling off."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -79,10 +80,11 @@ def _ask(visit: Visit, question: str, what: str, verb: str, given: dict[str, str
         hidden=_said(given),
         details=[*said, more],
         back=to("deliveries", **_said(given)),
+        is_final=what == "cancel",
     )
 
 
-def _filter(given: Any) -> dict[str, str]:
+def _filter(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given.get(name, "") for name in FILTERS}
 
 

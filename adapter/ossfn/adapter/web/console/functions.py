@@ -44,6 +44,7 @@ async def ask_rollback(visit: Visit) -> Response:
         visit.words("Let version {n} of {name} serve again?", n=version, name=name),
         to("functions", name, "rollback"),
         visit.words("Roll back"),
+        is_final=False,
         hidden={"version": version},
         details=[visit.words("The present version serves until this one has started.")],
         back=to("functions", name),

@@ -1,7 +1,7 @@
 """What every page shares: the visit that asked for it, its templates, and how times and counts are written."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -67,10 +67,28 @@ class Visit:
         """A page."""
         return rendered(template, self.request, self.words, self.session, status, values)
 
-    def confirm(self, question: str, action: str, verb: str, **values: Any) -> Response:
-        """A page that asks before something is done that cannot be undone; `values` may hold `hidden` fields."""
-        shown = {"question": question, "action": action, "verb": verb, "hidden": {}, "details": [], "back": ""}
-        return self.page("confirm.html", **shown | values)
+    def confirm(
+        self,
+        question: str,
+        action: str,
+        verb: str,
+        *,
+        back: str,
+        hidden: Mapping[str, Any],
+        details: Sequence[str] = (),
+        is_final: bool = True,
+    ) -> Response:
+        """A page that asks before something is done; then `action` is posted to, with the `hidden` fields."""
+        return self.page(
+            "confirm.html",
+            question=question,
+            action=action,
+            verb=verb,
+            back=back,
+            hidden=hidden,
+            details=details,
+            is_final=is_final,
+        )
 
 
 def to(*path: str, **query: str) -> str:

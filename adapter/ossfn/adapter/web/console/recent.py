@@ -1,16 +1,16 @@
 """What became of deliveries in the last hour, by target and in steps of ten seconds, in memory, for plots."""
 
 import asyncio
+import heapq
 import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
-from ossfn.adapter.backend import BackendUnavailable
+from ossfn.adapter.backend import BackendUnavailable, History
 from ossfn.adapter.delivery import Attempt, DeadLetter, Delivered, Delivery, NextStep
 
 STEP_SECONDS = 10
@@ -95,7 +95,11 @@ class Recent:
 
     def waiting(self, by_target: Mapping[str, tuple[int, float]]) -> None:
         """What waits at this moment: how many, and since when the oldest does."""
-        self._now().waiting = by_target
+        kept = dict(heapq.nlargest(MOST_TARGETS, by_target.items(), key=lambda item: item[1][0]))
+        rest = [found for target, found in by_target.items() if target not in kept]
+        if rest:
+            kept[OTHERS] = (sum(count for count, _ in rest), min(since for _, since in rest))
+        self._now().waiting = kept
 
     def targets(self, seconds: float) -> dict[str, Tally]:
         """Every target that was tried in the last so many seconds, and what came of it."""
@@ -152,13 +156,7 @@ def _class(seconds: float) -> int:
     return int(math.log(max(seconds, _LEAST_SECONDS) / _LEAST_SECONDS, _GROWTH))
 
 
-class _Waiting(Protocol):
-    async def pending_by_target(self) -> Mapping[str, tuple[int, float]]:
-        """For each target with something waiting: how many, and since when the oldest does."""
-        ...
-
-
-async def look(recent: Recent, history: _Waiting) -> None:
+async def look(recent: Recent, history: History) -> None:
     """See what waits, once a step; less often when counting takes long, so that it costs a twentieth of a core."""
     while True:
         begun = time.monotonic()

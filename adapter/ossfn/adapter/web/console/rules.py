@@ -55,7 +55,7 @@ async def save(visit: Visit) -> Response:
 async def check(visit: Visit) -> Response:
     """The form with everything that would be refused, while it is typed."""
     rule, behind = rule_of(visit.form), visit.behind
-    await visit.api.get("buckets", visit.path["bucket"])
+    await visit.api.get("buckets", visit.path["bucket"])  # refused when there is none
     bucket = behind.registry.bucket(visit.path["bucket"])
     try:
         written = RuleIn.model_validate(rule).rule()

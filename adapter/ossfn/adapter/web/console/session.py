@@ -31,8 +31,7 @@ class Sessions:
         """`key` signs. Without tokens everybody who reaches the console has a session."""
         self._serializer = URLSafeTimedSerializer(key)
         self._tokens = tokens or (NOBODY,)
-        self.everybody = None if tokens else NOBODY
-        """Who visitors without a session are; None: they must give a token first."""
+        self.need_token = bool(tokens)
         # Cookies do not tell ports apart: two services on one machine must not take each other's.
         self._cookie = f"ossfn_{sha256(key).hexdigest()[:8]}"
 
