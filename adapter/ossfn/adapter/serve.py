@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from ossfn.adapter.service import Service, running
@@ -23,6 +23,8 @@ from ossfn.adapter.settings import Settings
 from ossfn.adapter.web.admin_api import admin_app
 from ossfn.adapter.web.api_guard import Token
 from ossfn.adapter.web.bounded_http import bounded_http
+from ossfn.adapter.web.console.app import console_routes
+from ossfn.adapter.web.console.pages import Behind
 from ossfn.adapter.web.gateway import gateway_route
 from ossfn.adapter.web.grant_api import grant_route
 from ossfn.adapter.web.health import health_routes
@@ -77,7 +79,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main_app(service: Service) -> Starlette:
-    """Ingest, health and metrics, functions called directly, and under everything else the JSON API."""
+    """Ingest, health and metrics, functions called directly, the console, and under everything else the JSON API."""
     door = IngestDoor(
         service.ingest,
         service.senders,
@@ -85,13 +87,15 @@ def main_app(service: Service) -> Starlette:
         on_refused=service.metrics.refused,
     )
     tokens = _tokens(service.settings)
+    api = _json_api(service, tokens)
     return Starlette(
         routes=[
             door.route,
             *health_routes(service.metrics, service.backend.healthy, tokens=tokens),
             grant_route(service.verification.granted),
             gateway_route(service.functions, tokens=tokens),
-            Mount("/", _json_api(service, tokens)),
+            *_console(service, api, tokens),
+            Mount("/", api),
         ]
     )
 
@@ -102,6 +106,17 @@ def _json_api(service: Service, tokens: Sequence[Token]) -> ASGIApp:
         functions=service.functions,
         history=service.backend,
         tokens=tokens,
+    )
+
+
+def _console(service: Service, api: ASGIApp, tokens: Sequence[Token]) -> list[BaseRoute]:
+    return console_routes(
+        api=api,
+        behind=Behind(
+            service.registry, service.functions, service.recent, service.settings.limits, service.backend.circuits
+        ),
+        tokens=tokens,
+        key=service.keys.derived("console"),
     )
 
 

@@ -24,6 +24,7 @@ from ossfn.adapter.settings import Settings
 from ossfn.adapter.targets import Targets
 from ossfn.adapter.transport import KeepAliveTransport
 from ossfn.adapter.verification import CallbackVerification, Grants, Handshake
+from ossfn.adapter.web.console.recent import Recent, look
 from ossfn.adapter.web.ingest_api import Sender
 from ossfn.adapter.web.ingest_auth import Fetch, fetch_through, guard_for
 from ossfn.functions.service import Functions
@@ -46,6 +47,7 @@ class Service:
     backend: Backend
     ingest: Ingest
     metrics: Metrics
+    recent: Recent
     verification: CallbackVerification
     senders: dict[str, Sender]
 
@@ -91,6 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await asyncio.to_thread(registry.open)
         await asyncio.to_thread(keys.open)
         metrics = Metrics(backend, clock_start=time.time())
+        recent = Recent(time.time)
         dispatcher = Dispatcher(
             backend,
             Targets(
@@ -101,11 +104,12 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             ),
             clock=time.time,
             dice=random.random,
-            on_attempt=_reporter(metrics),
+            on_attempt=_reporter(metrics, recent),
             stop_seconds=settings.stop_seconds,
         )
         await _run(stack, dispatcher.run(), stop=dispatcher.stop)
         await _run(stack, _refresh(registry))
+        await _run(stack, look(recent, backend))
         # Never sooner than a repeated event must be known as one.
         keep = max(settings.retention_days * 86400, settings.duplicate_window_seconds)
         await _run(stack, _clean_up(backend, keep))
@@ -117,7 +121,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             calls_per_minute=settings.key_calls_per_minute,
         )
         senders = _senders(settings, fetch_through(transport))
-        yield Service(settings, registry, keys, functions, backend, ingest, metrics, verification, senders)
+        yield Service(settings, registry, keys, functions, backend, ingest, metrics, recent, verification, senders)
 
 
 def new_event_id() -> str:
@@ -155,11 +159,12 @@ def _senders(settings: Settings, fetch: Fetch) -> dict[str, Sender]:
     return own or ({name: Sender(Source(name, name)) for name in DIALECTS} if settings.on_loopback else {})
 
 
-def _reporter(metrics: Metrics) -> Any:
-    """One log line and one count for each try."""
+def _reporter(metrics: Metrics, recent: Recent) -> Any:
+    """One log line and its counts for each try."""
 
     def report(delivery: Delivery, attempt: Attempt, step: NextStep) -> None:
         metrics.attempt(delivery, attempt, step)
+        recent.attempt(delivery, attempt, step)
         say = log.info if isinstance(step, Delivered) else log.warning
         say(
             "delivery.attempted",

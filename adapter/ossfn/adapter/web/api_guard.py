@@ -80,7 +80,7 @@ class Guard:
 
 def _stranger(caller: Token | None, headers: Headers, reads: bool) -> Response | None:
     if caller is NOBODY:
-        return _foreign(headers)
+        return foreign(headers)
     if caller is None:
         answer = simple(401, "Unauthorized", "The API needs a token.", "Send it as `Authorization: Bearer TOKEN`.")
         answer.headers["WWW-Authenticate"] = "Bearer"
@@ -91,7 +91,7 @@ def _stranger(caller: Token | None, headers: Headers, reads: bool) -> Response |
     return None
 
 
-def _foreign(headers: Headers) -> Response | None:
+def foreign(headers: Headers) -> Response | None:
     """Without a token, any web page a person looks at could speak to this port: by a name of its own that resolves to
     loopback (DNS rebinding: its Host gives it away), or across sites (`page_from_elsewhere`).
     """
