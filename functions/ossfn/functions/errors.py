@@ -5,6 +5,7 @@ FunctionError
 ├── DeployRefused     422, this version does not install or does not start; carries the last lines it wrote
 ├── NoSuchFunction    404
 ├── NoSuchVersion     404
+├── Changed           412, the function is no longer as the caller has seen it
 ├── WrongKind         409, a hosted function cannot become a remote one or the other way round
 └── DataInUse         503, another process looks after this data directory
 """
@@ -68,6 +69,12 @@ class WrongKind(FunctionError):
     """The function exists and is of the other kind (hosted, remote)."""
 
     code, status = "WrongKind", 409
+
+
+class Changed(FunctionError):
+    """The function is no longer as the caller has seen it."""
+
+    code, status = "PreconditionFailed", 412
 
 
 class DataInUse(FunctionError):

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ossfn.functions.bundle import read_bundle
 from ossfn.functions.catalog import Catalog
 from ossfn.functions.config import check_alias, check_name, remote_config
-from ossfn.functions.errors import DataInUse, Fault, FunctionRefused, NoSuchFunction, NoSuchVersion, WrongKind
+from ossfn.functions.errors import Changed, DataInUse, Fault, FunctionRefused, NoSuchFunction, NoSuchVersion, WrongKind
 from ossfn.functions.hosting.hosts import Hosts
 from ossfn.functions.hosting.logs import LogLine
 from ossfn.functions.hosting.states import State
@@ -79,15 +79,24 @@ class Functions:
         """Close."""
         await self.close()
 
-    async def deploy(self, name: str, zipped: bytes, options: Options | None = None, *, actor: str = "") -> Function:
+    async def deploy(
+        self,
+        name: str,
+        zipped: bytes,
+        options: Options | None = None,
+        *,
+        actor: str = "",
+        if_still: Function | None = None,
+    ) -> Function:
         """Host a bundle (see `bundle.pack`) as the new version of `name`; it serves once this returns.
 
         `options` are keys of `config.FunctionConfig` and win over the bundle's functions.toml. Raises FunctionRefused,
-        WrongKind or DeployRefused; the version before then still serves.
+        WrongKind or DeployRefused, and Changed when it is no longer `if_still`; the version before then still serves.
         """
         check_name(name)
         bundle = await asyncio.to_thread(read_bundle, zipped)
         async with self._changing[name]:
+            self._check_still(name, if_still)
             if (known := self._functions.get(name)) and isinstance(known.runs, Remote):
                 raise WrongKind(f"{name} is a remote function; remove it before code is deployed under its name")
             kept = await asyncio.to_thread(self._catalog.versions, name)
@@ -102,14 +111,23 @@ class Functions:
                 await (self._hosts.discard(name, number) if known else self._hosts.remove(name))
                 raise
 
-    async def deploy_remote(self, name: str, url: str, options: Options | None = None, *, actor: str = "") -> Function:
+    async def deploy_remote(
+        self,
+        name: str,
+        url: str,
+        options: Options | None = None,
+        *,
+        actor: str = "",
+        if_still: Function | None = None,
+    ) -> Function:
         """Let `name` stand for the function at `url`; `options` are the other keys of `config.RemoteConfig`.
 
-        Raises FunctionRefused, WrongKind.
+        Raises FunctionRefused, WrongKind, and Changed when it is no longer `if_still`.
         """
         check_name(name)
         config = remote_config(url, options or {})
         async with self._changing[name]:
+            self._check_still(name, if_still)
             if (known := self._functions.get(name)) and isinstance(known.runs, Version):
                 raise WrongKind(f"{name} is hosted here; remove it before a URL is put under its name")
             self._check_region(name, config.region)
@@ -120,12 +138,13 @@ class Functions:
             self._functions[name] = function
             return function
 
-    async def rollback(self, name: str, to: int | str | None = None) -> Function:
+    async def rollback(self, name: str, to: int | str | None = None, *, if_still: Function | None = None) -> Function:
         """Serve another version again: the one of this number or alias, or the one before the present one.
 
-        Raises NoSuchFunction, NoSuchVersion, WrongKind, DeployRefused.
+        Raises NoSuchFunction, NoSuchVersion, WrongKind, DeployRefused, Changed.
         """
         async with self._changing[name]:
+            self._check_still(name, if_still)
             serving = self._hosted(name).number
             if isinstance(to, str):
                 to = await self._number_of(name, to)
@@ -161,10 +180,14 @@ class Functions:
             await self._number_of(name, alias)
             await asyncio.to_thread(self._catalog.put_alias, name, alias, None)
 
-    async def remove(self, name: str) -> None:
-        """Forget a function, its versions and its logs; the caller has seen to its triggers. Raises NoSuchFunction."""
+    async def remove(self, name: str, *, if_still: Function | None = None) -> None:
+        """Forget a function, its versions and its logs; the caller has seen to its triggers.
+
+        Raises NoSuchFunction, Changed.
+        """
         async with self._changing[name]:
             self.get(name)
+            self._check_still(name, if_still)
             await asyncio.to_thread(self._catalog.delete, name)
             del self._functions[name]
             await self._hosts.remove(name)
@@ -219,6 +242,10 @@ class Functions:
         """Seconds that a request may take; None when there is no such function."""
         function = self._functions.get(name)
         return function.runs.timeout_seconds if function else None
+
+    def _check_still(self, name: str, expected: Function | None) -> None:
+        if expected is not None and self._functions.get(name) != expected:
+            raise Changed(f"{name} has changed meanwhile; read it again")
 
     def _check_region(self, name: str, region: str) -> None:
         """Refuse to move a function: its triggers were accepted for where it is."""

@@ -15,6 +15,7 @@ from ossfn.trigger_registry.errors import (
     NoSuchBucket,
     NoSuchCallback,
     NoSuchGeneration,
+    PreconditionFailed,
     RuleRefused,
 )
 from ossfn.trigger_registry.explanation import Explanation
@@ -262,16 +263,20 @@ class Registry:
                 return callback
         raise NoSuchCallback(f"No callback is registered as {name}.")
 
-    def put_callback(self, name: str, urls: Sequence[str], *, region: str = "", actor: str) -> NamedCallback:
+    def put_callback(
+        self, name: str, urls: Sequence[str], *, region: str = "", actor: str, if_still: NamedCallback | None = None
+    ) -> NamedCallback:
         """Register callback addresses under a name, or change them; the rules that use it follow at once.
 
-        Raises: RuleRefused when they are no callbacks, or rules of buckets in other regions use them.
+        Raises: RuleRefused when they are no callbacks, or rules of buckets in other regions use them;
+        PreconditionFailed when it is no longer as in `if_still`.
         """
         callback = NamedCallback(name, tuple(urls), region)
         if faults := list(named_callback_faults(callback, self._limits)):
             raise RuleRefused(faults)
 
         def decide(change: ChangeUnderWay) -> NamedCallback:
+            _unchanged(change.tx.callback(name), if_still)
             change.tx.put_callback(callback)
             users = change.tx.users([users_key("callback", name)])
             for bucket in sorted({bucket for _, bucket, _ in users}):
@@ -281,11 +286,12 @@ class Registry:
 
         return self._decisions.make(actor, f"put callback {name}", decide)
 
-    def delete_callback(self, name: str, *, actor: str) -> None:
-        """Forget a named callback. Raises: NoSuchCallback, InUse when rules have it as target."""
+    def delete_callback(self, name: str, *, actor: str, if_still: NamedCallback | None = None) -> None:
+        """Forget a named callback. Raises: NoSuchCallback, PreconditionFailed, InUse when rules have it as target."""
         with self._decisions.change(actor, f"delete callback {name}") as change:
-            if change.tx.callback(name) is None:
+            if (now := change.tx.callback(name)) is None:
                 raise NoSuchCallback(f"No callback is registered as {name}.")
+            _unchanged(now, if_still)
             users = [f"{bucket}/{rule}" for _, bucket, rule in change.tx.users([users_key("callback", name)])]
             if users:
                 raise InUse(f"Callback {name} is the target of {len(users)} rules; change those first.", users)
@@ -296,3 +302,8 @@ class Registry:
         named = [completed(rule) for rule in with_names(rules, now, self._new_name, self._limits)]
         after = review.accepted(now, named, review.all_of(named), change.around)
         return change.keep(now if now.generation else None, after)
+
+
+def _unchanged(now: NamedCallback | None, expected: NamedCallback | None) -> None:
+    if expected is not None and now != expected:
+        raise PreconditionFailed(f"Callback {expected.name} has changed meanwhile; read it again.")

@@ -26,7 +26,9 @@ from ossfn.adapter.web.api_function_shapes import (
 from ossfn.adapter.web.api_guard import ZIP, media_type
 from ossfn.adapter.web.api_invoke import Invocation, invoke
 from ossfn.adapter.web.api_parts import Caller, FunctionsPart, RegistryPart
+from ossfn.adapter.web.api_preconditions import FunctionIfMatch, tag_of
 from ossfn.functions.config import RemoteConfig
+from ossfn.functions.service import Functions
 from ossfn.trigger_registry.errors import InUse
 
 router = APIRouter(prefix="/api/v1/functions", tags=["functions"])
@@ -50,8 +52,13 @@ async def list_functions(functions: FunctionsPart) -> FunctionsOut:
 
 
 @router.get("/{name}")
-async def get_function(name: str, functions: FunctionsPart) -> FunctionOut:
+async def get_function(name: str, functions: FunctionsPart, response: Response) -> FunctionOut:
     """One function."""
+    return _told(name, functions, response)
+
+
+def _told(name: str, functions: Functions, response: Response) -> FunctionOut:
+    response.headers["ETag"] = tag_of(functions.get(name))
     return function_out(functions.describe(name))
 
 
@@ -63,24 +70,30 @@ async def put_function(
     functions: FunctionsPart,
     caller: Caller,
     response: Response,
+    still: FunctionIfMatch,
 ) -> FunctionOut:
     """Deploy a zip as the next version, which serves once this is answered; or name a function that runs elsewhere."""
     is_new = all(each.name != name for each in functions.list())
     body = await request.body()
     if media_type(request.headers) == ZIP:
-        await functions.deploy(name, body, options.options(), actor=caller)
+        await functions.deploy(name, body, options.options(), actor=caller, if_still=still)
     else:
         remote: dict[str, Any] = options.options() | _json_object(body)
-        await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=caller)
+        await functions.deploy_remote(name, remote.pop("url", ""), remote, actor=caller, if_still=still)
     if is_new:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/functions/{quote(name)}"
-    return function_out(functions.describe(name))
+    return _told(name, functions, response)
 
 
 @router.delete("/{name}", status_code=204)
 async def delete_function(
-    name: str, functions: FunctionsPart, registry: RegistryPart, caller: Caller, cascade: bool = False
+    name: str,
+    functions: FunctionsPart,
+    registry: RegistryPart,
+    caller: Caller,
+    still: FunctionIfMatch,
+    cascade: bool = False,
 ) -> None:
     """Remove a function with its versions and logs; with `cascade` also the rules that call it."""
     functions.get(name)
@@ -90,7 +103,7 @@ async def delete_function(
         raise InUse(f"Function {name} still has {len(users)} triggers; delete them first.", users)
     if cascade:
         await asyncio.to_thread(registry.drop_triggers_of, name, actor=caller)
-    await functions.remove(name)
+    await functions.remove(name, if_still=still)
 
 
 @router.get("/{name}/triggers")
@@ -126,10 +139,12 @@ async def get_logs(name: str, functions: FunctionsPart, lines: Annotated[int, Qu
 
 
 @router.post("/{name}:rollback")
-async def rollback_function(name: str, functions: FunctionsPart, body: RollbackIn | None = None) -> FunctionOut:
+async def rollback_function(
+    name: str, functions: FunctionsPart, response: Response, still: FunctionIfMatch, body: RollbackIn | None = None
+) -> FunctionOut:
     """Serve an earlier version again."""
-    await functions.rollback(name, (body.alias or body.version) if body else None)
-    return function_out(functions.describe(name))
+    await functions.rollback(name, (body.alias or body.version) if body else None, if_still=still)
+    return _told(name, functions, response)
 
 
 @router.post("/{name}:invoke", openapi_extra=_INVOKE_BODY)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from ossfn.adapter.web.api_faults import ApiError
 from ossfn.adapter.web.api_parts import Caller, RegistryPart
-from ossfn.adapter.web.api_preconditions import IfMatch, IfNoneMatch, tag
+from ossfn.adapter.web.api_preconditions import CallbackIfMatch, IfMatch, IfNoneMatch, tag, tag_of
 from ossfn.adapter.web.api_rule_shapes import (
     BucketIn,
     BucketOut,
@@ -201,27 +201,30 @@ def list_callbacks(registry: RegistryPart) -> CallbacksOut:
 
 
 @router.get("/callbacks/{name}", tags=["callbacks"])
-def get_callback(name: str, registry: RegistryPart) -> CallbackOut:
+def get_callback(name: str, registry: RegistryPart, response: Response) -> CallbackOut:
     """One named callback."""
-    return callback_out(registry.callback(name))
+    found = registry.callback(name)
+    response.headers["ETag"] = tag_of(found)
+    return callback_out(found)
 
 
 @router.put("/callbacks/{name}", tags=["callbacks"], responses={201: {"model": CallbackOut}})
 def put_callback(
-    name: str, body: CallbackIn, registry: RegistryPart, caller: Caller, response: Response
+    name: str, body: CallbackIn, registry: RegistryPart, caller: Caller, response: Response, still: CallbackIfMatch
 ) -> CallbackOut:
     """Register addresses under a name, or change them; rules that use it follow at once."""
     is_new = not _has_callback(registry, name)
-    now = registry.put_callback(name, body.urls, region=body.region, actor=caller)
+    now = registry.put_callback(name, body.urls, region=body.region, actor=caller, if_still=still)
+    response.headers["ETag"] = tag_of(now)
     if is_new:
         _created(response, f"/api/v1/callbacks/{quote(name)}")
     return callback_out(now)
 
 
 @router.delete("/callbacks/{name}", tags=["callbacks"], status_code=204)
-def delete_callback(name: str, registry: RegistryPart, caller: Caller) -> None:
+def delete_callback(name: str, registry: RegistryPart, caller: Caller, still: CallbackIfMatch) -> None:
     """Forget a named callback that no rule uses."""
-    registry.delete_callback(name, actor=caller)
+    registry.delete_callback(name, actor=caller, if_still=still)
 
 
 def _created(response: Response, location: str) -> None:
