@@ -138,7 +138,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright runs an event loop in this thread while it lives: no async test can
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     path = os.environ.get("PLAYWRIGHT_CHROMIUM") or shutil.which("chromium")
