@@ -33,9 +33,10 @@ def npm() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules" / "minio").exists():
         install = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(folder)]
-        done = subprocess.run([*install, "@aws-sdk/client-s3@3", "minio@8"], timeout=120, check=False)
-        if done.returncode:
-            pytest.skip("the JavaScript clients cannot be installed from npm")
+        try:
+            subprocess.run([*install, "@aws-sdk/client-s3@3", "minio@8"], timeout=60, check=True)
+        except subprocess.SubprocessError as fault:
+            pytest.skip(f"the JavaScript clients cannot be installed from npm: {fault}")
     return folder
 
 

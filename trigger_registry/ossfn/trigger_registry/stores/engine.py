@@ -1,6 +1,7 @@
 """How the registry's database is opened and brought up to date: the only place that knows which engine it is."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from alembic import command
@@ -40,8 +41,23 @@ def migrate(engine: Engine) -> None:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are ours, see _begin_sqlite
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA busy_timeout=10000")
+    _use_wal(connection, tries=500)
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _use_wal(connection: sqlite3.Connection, tries: int) -> None:
+    """Of several processes that make the file at once one changes its mode; the others are told so without a wait."""
+    for _ in range(tries - 1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.02)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
