@@ -165,7 +165,7 @@ async def test_without_a_delivery_id_the_request_id_is_the_event_s(functions: Fu
 async def test_code_that_does_not_load_is_refused(functions: Functions, zipped: Zipped) -> None:
     with pytest.raises(DeployRefused, match="helper"):
         await functions.deploy("jd", zipped({"index.py": INDEX}), {"entry_point": "index.handler"})
-    with pytest.raises(DeployRefused, match="no attribute 'go'"):
+    with pytest.raises(FunctionRefused, match=r"no function go in index\.py"):
         await functions.deploy("jd", zipped(FILES), {"entry_point": "index.go"})
 
 
